@@ -1,0 +1,1 @@
+"""The command line: an ordinary client of the daemon's socket. Imported by command, so that each starts light."""

@@ -1,0 +1,1 @@
+"""The daemon's edge: frames, connections, handlers, life and death of the process."""

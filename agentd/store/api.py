@@ -1,0 +1,126 @@
+"""What the workspace asks of a store. The file store is one implementation, an in-memory one another.
+
+Every ``async`` method that changes something is durable when it returns, and raises ``StoreFailed`` (nothing kept)
+when it could not. Reading raises ``LoadFailed`` or ``SessionNotFound``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agentd.core.metadata import Metadata
+from agentd.core.records import Draft
+from agentd.protocol import ContextText, Item, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Turns oldest first; ``before`` is where the next older page ends (None: this is the oldest)."""
+
+    turns: tuple[Turn, ...]
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What the model may see: turns that count (cleared and rewound ones left out), oldest first.
+
+    ``summary`` stands in for compacted turns; ``system`` are the session's own system messages.
+    """
+
+    turns: tuple[Turn, ...]
+    system: tuple[str, ...] = ()
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedPrompt:
+    """A prompt that waits for its turn. ``number`` is that turn's number, given when it was queued."""
+
+    number: int
+    prompt: str
+    time: str
+    context: tuple[ContextText, ...] = ()
+    ref: str | None = None
+    model: str | None = None
+    mode: str | None = None
+    background: bool = False
+
+
+class SessionLog(Protocol):
+    """One open session. One owner at a time; its methods are called from the event loop."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def metadata(self) -> Metadata:
+        """As last written or read."""
+    @property
+    def last_turn(self) -> int:
+        """The highest turn number on record, queued ones included; 0 when there is none."""
+    @property
+    def last(self) -> Turn | None:
+        """The newest turn on record, with its items; None when there is none. Kept in step by ``append``."""
+    @property
+    def queued(self) -> tuple[QueuedPrompt, ...]:
+        """Prompts that wait, in order."""
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was found damaged and set aside when the session was opened, in words for people."""
+
+    async def append(self, drafts: Sequence[Draft]) -> None:
+        """Write these records, in order, as one batch; durable on return."""
+
+    def journal_start(self, turn: int, item: Item) -> None:
+        """An item of the running turn begins. Handed to the operating system on return, not synced."""
+
+    def journal_delta(self, turn: int, item_id: str, text: str) -> None:
+        """Streamed text, likewise. Called before anybody is shown it."""
+
+    def journal_end(self, turn: int, item: Item) -> None:
+        """The item is whole, likewise."""
+
+    def journal_clear(self) -> None:
+        """The turn's items are in the transcript: the journal has nothing more to keep."""
+
+    async def save_metadata(self, metadata: Metadata) -> None:
+        """Replace ``metadata.json`` atomically."""
+
+    async def enqueue(self, prompt: QueuedPrompt) -> None: ...
+
+    async def dequeue(self, number: int) -> None:
+        """Forget the waiting prompt of this turn number: it was begun or dropped."""
+
+    async def page(self, before: int | None, limit: int, max_bytes: int = 1_000_000) -> Page:
+        """The newest ``limit`` turns that are older than turn ``before``; costs a page, not the whole transcript."""
+
+    async def conversation(self, max_bytes: int) -> Conversation:
+        """The newest part of the conversation that fits ``max_bytes`` of transcript."""
+
+    def log_event(self, name: str, fields: Mapping[str, Any]) -> None:
+        """A line in the event log, best effort: no bodies, no keys."""
+
+    async def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """A project's sessions."""
+
+    async def start(self) -> tuple[str, ...]:
+        """Make what is missing, tidy half-made and half-deleted sessions away; the ids whose turn was cut off."""
+
+    async def list_metadata(self) -> Sequence[Metadata]:
+        """Of every session, in no order. A session that can't be read is left out and reported in ``problems``."""
+
+    @property
+    def problems(self) -> tuple[str, ...]: ...
+
+    async def create(self, metadata: Metadata, drafts: Sequence[Draft]) -> SessionLog: ...
+
+    async def open(self, session_id: str) -> SessionLog:
+        """Open for reading and writing; ends a cut-off turn as interrupted with all that its journal holds."""
+
+    async def fork(self, source: SessionLog, through: int, metadata: Metadata) -> SessionLog:
+        """A new session that begins with the bytes of the source's transcript through the end of turn ``through``."""
+
+    async def close(self) -> None: ...
