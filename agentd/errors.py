@@ -17,7 +17,7 @@ class AgentdError(Exception):
 
     kind: ClassVar[str]
     code: ClassVar[int]
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
@@ -83,7 +83,7 @@ class ModelFailed(AgentdError):
     def __init__(self, message: str, reason: str, *, retryable: bool, retry_after: float | None = None) -> None:
         super().__init__(message, reason=reason)
         self.reason = reason
-        self.again = retryable
+        self.retryable = retryable
         self.retry_after = retry_after
 
 
