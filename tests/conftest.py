@@ -1,0 +1,8 @@
+"""Fixtures for all tests: asynchronous ones run on asyncio."""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
