@@ -32,9 +32,8 @@ def test_a_method_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_is_tested(name: str) -> None:
     helpers = "|".join(sorted(map(re.escape, helpers_of(name))))
-    pattern = re.compile(
-        rf"""["'`]{re.escape(name)}["'`]""" + (rf"|\b(?:client|editor|agent)\w*\.(?:{helpers})\(" if helpers else "")
-    )
+    called = rf"|(?:await |async with |async for .* in |client\w*\.)(?:\w+\.)*(?:{helpers})\(" if helpers else ""
+    pattern = re.compile(rf"""["'`]{re.escape(name)}["'`]""" + called)
     assert any(pattern.search(text) for text in texts()), (
         f"no test sends {name}: mention it in a request, or call one of the client's helpers ({helpers or 'none'})"
     )
