@@ -22,7 +22,8 @@ class Settings(BaseModel):
     ``model``: id for new sessions (default: Claude with a key, else the embedded one). ``base_url``: endpoint that
     speaks the Messages API. ``api_key_command``: argv whose first line of output is the key. ``mode``: of new
     sessions. ``idle_minutes``: the daemon ends after this long with nobody attached and no turn. ``max_tokens``: the
-    longest reply. ``retries``: how often a model call that failed before its first word is tried again.
+    longest reply. ``retries``: how often a model call that failed before its first word is tried again, the first time
+    after ``retry_seconds``. ``stall_seconds``: a model that says nothing for this long is given up.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class Settings(BaseModel):
     max_tokens: int = Field(default=8192, ge=1)
     thinking: int | None = Field(default=None, ge=1024)
     retries: int = Field(default=4, ge=0, le=20)
+    retry_seconds: float = Field(default=1.0, gt=0)
     stall_seconds: float = Field(default=75.0, gt=0)
 
 

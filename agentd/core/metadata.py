@@ -41,6 +41,7 @@ class Metadata(BaseModel):
     message_count: int = 0
     turn_count: int = 0
     file_count: int = 0
+    tool_count: int = 0
     model: str | None = None
     provider: str | None = None
     profile: str | None = None

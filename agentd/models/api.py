@@ -36,6 +36,9 @@ class Catalog(Protocol):
 
     def list(self, environment: Mapping[str, str]) -> tuple[ModelInfo, ...]: ...
 
+    async def set_key(self, provider: str, key: str) -> None:
+        """Keep a provider's key (empty: forget it). Raises InvalidParams for an unknown provider, StoreFailed."""
+
     async def warm(self) -> None:
         """Import what is heavy, in a worker thread, before it is needed."""
 

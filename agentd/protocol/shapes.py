@@ -115,7 +115,7 @@ class Turn(Kept):
     """A prompt and all that followed it. Numbers count from 1 and are never reused; times are RFC 3339 UTC.
 
     ``retryOf`` names the earlier turn whose prompt this one sends again: that one stays on record, and is no longer
-    sent to the model.
+    sent to the model. ``messages`` counts the session's messages up to this turn's end.
     """
 
     number: int
@@ -130,6 +130,7 @@ class Turn(Kept):
     ref: str | None = None
     background: bool | None = None
     retry_of: int | None = None
+    messages: int | None = None
 
 
 class ForkedFrom(Kept):

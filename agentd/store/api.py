@@ -45,6 +45,7 @@ class QueuedPrompt:
     model: str | None = None
     mode: str | None = None
     background: bool = False
+    steer: bool = False
 
 
 class SessionLog(Protocol):
@@ -114,6 +115,9 @@ class Store(Protocol):
 
     @property
     def problems(self) -> tuple[str, ...]: ...
+    @property
+    def location(self) -> str:
+        """Where the sessions are kept, for people."""
 
     async def create(self, metadata: Metadata, drafts: Sequence[Draft]) -> SessionLog: ...
 

@@ -1,0 +1,261 @@
+"""Prompts on their way in: which session, at once or in the queue, and who waits for the end.
+
+A prompt is accepted in the daemon's task group: a request that is cancelled meanwhile, or loses its client, leaves it
+whole. Only a client that cancels its request, or ``interrupt``, ends a turn.
+"""
+
+import asyncio
+import uuid
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from agentd import clock
+from agentd.core.metadata import checked_name
+from agentd.errors import InvalidParams, SessionArchived, SessionBusy, SessionNotFound
+from agentd.protocol import ChatParams, SessionTurn, Turn, TurnEvent
+from agentd.session import OpenSession, Peer, queued_turn
+from agentd.store.api import QueuedPrompt
+from agentd.turns import begin, begin_queued
+from agentd.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A prompt that is on disk. ``ended`` resolves with its turn; ``turn`` is that turn as it was accepted."""
+
+    session: OpenSession
+    turn: Turn
+    ended: "asyncio.Future[Turn]"
+
+
+async def chat(workspace: Workspace, peer: Peer, params: ChatParams) -> SessionTurn:
+    """``agentd/chat``: answered when the turn is over, or at once when it runs in the background or waits."""
+    if not params.prompt.strip():
+        raise InvalidParams("prompt: must not be empty")
+    accepting = workspace.owned(_accept(workspace, peer, params))
+    try:
+        accepted = await asyncio.shield(accepting)
+    except asyncio.CancelledError:
+        if not peer.gone:
+            accepting.add_done_callback(lambda done: _stop_accepted(workspace, done))
+        raise
+    if params.background or accepted.turn.status == "queued":
+        return SessionTurn(session=accepted.session.view(), turn=accepted.turn)
+    return await _until_ended(workspace, peer, accepted)
+
+
+async def retry(workspace: Workspace, peer: Peer, asked: str) -> SessionTurn:
+    """``agentd/turn/retry``: the failed or interrupted last prompt again; with none, the first prompt that waits."""
+    accepted = await workspace.own(_accept_retry(workspace, peer, asked))
+    return await _until_ended(workspace, peer, accepted)
+
+
+async def interrupt(workspace: Workspace, asked: str, number: int | None) -> Turn:
+    """Stop the running turn and answer with it when all of it is kept, or drop a prompt that waits."""
+    async with workspace.using(asked) as session:
+        live = session.live
+        if live is not None and number in (None, live.number):
+            ended = session.waiter(live.number)
+            stop(session)
+            return await asyncio.shield(ended)
+        if number is not None:
+            return await workspace.own(_drop(workspace, session, number))
+        if session.last is not None:
+            return session.last  # it ended by itself a moment ago
+        raise InvalidParams("turn: nothing runs in this session")
+
+
+def stop(session: OpenSession) -> None:
+    """End the running turn now. What waits goes on waiting until somebody says so."""
+    if session.scope is not None:
+        session.paused = bool(session.log.queued)
+        session.scope.cancel()
+
+
+async def _until_ended(workspace: Workspace, peer: Peer, accepted: Accepted) -> SessionTurn:
+    try:
+        turn = await asyncio.shield(accepted.ended)
+    except asyncio.CancelledError:
+        if not peer.gone:
+            _stop_turn(accepted)
+        raise
+    return SessionTurn(session=accepted.session.view(), turn=turn)
+
+
+def _stop_accepted(workspace: Workspace, done: "asyncio.Future[Accepted]") -> None:
+    if not done.cancelled() and done.exception() is None:
+        accepted = done.result()
+        if accepted.turn.status == "queued":
+            workspace.owned(_drop(workspace, accepted.session, accepted.turn.number))
+        else:
+            _stop_turn(accepted)
+
+
+def _stop_turn(accepted: Accepted) -> None:
+    live = accepted.session.live
+    if live is not None and live.number == accepted.turn.number:
+        stop(accepted.session)
+
+
+async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accepted:
+    context = await workspace.screen.gather(params.prompt, params.context)
+    async with await _session_for(workspace, peer, params) as session:
+        session.subscribe(peer)
+        if peer.gone:
+            session.unsubscribe(peer.id)
+        async with session.order:
+            if known := _same_ref(session, params.ref):
+                return Accepted(session, known, _ended(session, known))
+            if session.metadata.status == "archived":
+                raise SessionArchived(session.id)
+            if session.live is None and (session.paused or not session.log.queued):
+                _take_settings(workspace, session, params)
+                turn = await begin(
+                    workspace,
+                    session,
+                    params.prompt,
+                    environment=peer.environment,
+                    context=context,
+                    ref=params.ref,
+                    background=params.background,
+                )
+                return Accepted(session, turn, session.waiter(turn.number))
+            if params.when_busy == "reject":
+                raise SessionBusy(f"Session '{session.id[:8]}' is answering another prompt; yours was not kept.")
+            prompt = QueuedPrompt(
+                number=session.next_number,
+                prompt=params.prompt,
+                time=clock.now(),
+                context=context,
+                ref=params.ref,
+                model=params.model,
+                mode=params.mode,
+                background=params.background,
+                steer=params.when_busy == "steer",
+            )
+            return await _enqueue(workspace, peer, session, prompt)
+
+
+async def _enqueue(workspace: Workspace, peer: Peer, session: OpenSession, prompt: QueuedPrompt) -> Accepted:
+    """The prompt waits, on disk. One that steers is answered with the turn that it joins or becomes."""
+    await session.log.enqueue(prompt)
+    session.environments[prompt.number] = dict(peer.environment)
+    turn = queued_turn(prompt)
+    workspace.publish(session, TurnEvent(type="turn/queued", turn=turn))
+    workspace.publish_session("session/changed", session)
+    if prompt.steer:
+        turn = turn.model_copy(update={"status": "running"})
+    return Accepted(session, turn, session.waiter(prompt.number))
+
+
+async def _session_for(
+    workspace: Workspace, peer: Peer, params: ChatParams
+) -> AbstractAsyncContextManager[OpenSession]:
+    """The session that the prompt goes to: the one named, or a new one."""
+    if params.session_id is not None:
+        return workspace.using(await workspace.find(params.session_id))
+    if params.session_name is None:
+        return _new_session(workspace, peer, params, None)
+    try:
+        return workspace.using(await workspace.find(params.session_name))
+    except SessionNotFound:
+        if not params.create:
+            raise
+        return _new_session(workspace, peer, params, checked_name(params.session_name))
+
+
+def _new_session(
+    workspace: Workspace, peer: Peer, params: ChatParams, name: str | None
+) -> AbstractAsyncContextManager[OpenSession]:
+    metadata = workspace.new_metadata(
+        str(uuid.uuid4()),
+        peer.environment,
+        name=name,
+        name_source="user" if name else None,
+        model=params.model,
+        mode=params.mode,
+        profile=params.profile,
+        working_dir=peer.cwd or None,
+    )
+    return workspace.using_new(metadata)
+
+
+def _take_settings(workspace: Workspace, session: OpenSession, params: ChatParams) -> None:
+    """A model or mode named with a prompt is the session's from then on."""
+    if params.model is not None and params.model != session.metadata.model:
+        traits = workspace.models.traits(params.model)
+        session.metadata = session.metadata.changed(model=traits.id, provider=traits.provider)
+    if params.mode is not None:
+        session.metadata = session.metadata.changed(mode=params.mode)
+
+
+def _same_ref(session: OpenSession, ref: str | None) -> Turn | None:
+    """The turn that this very prompt began already: a client that lost its connection sends it again."""
+    if ref is None:
+        return None
+    if session.live is not None and session.live.start.ref == ref:
+        return session.live.snapshot()
+    if session.last is not None and session.last.ref == ref:
+        return session.last
+    return next((queued_turn(prompt) for prompt in session.log.queued if prompt.ref == ref), None)
+
+
+def _ended(session: OpenSession, turn: Turn) -> "asyncio.Future[Turn]":
+    """A future of the turn's end, resolved already when it is over."""
+    if (session.live is not None and session.live.number == turn.number) or turn.status == "queued":
+        return session.waiter(turn.number)
+    over: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+    over.set_result(turn)
+    return over
+
+
+async def _accept_retry(workspace: Workspace, peer: Peer, asked: str) -> Accepted:
+    async with workspace.using(asked) as session:
+        session.subscribe(peer)
+        async with session.order:
+            if session.metadata.status == "archived":
+                raise SessionArchived(session.id)
+            if session.live is not None:
+                raise SessionBusy(f"Session '{session.id[:8]}' is answering already: there is nothing to retry.")
+            last = session.last
+            if last is not None and last.status in ("failed", "interrupted"):
+                turn = await _begin_again(workspace, peer, session, last)
+            elif session.log.queued:
+                waiting = session.log.queued[0]
+                session.environments[waiting.number] = dict(peer.environment)
+                session.paused = False
+                turn = await begin_queued(workspace, session, waiting)
+            else:
+                raise InvalidParams("There is nothing to retry: the last turn ended as it should.")
+            return Accepted(session, turn, session.waiter(turn.number))
+
+
+async def _begin_again(workspace: Workspace, peer: Peer, session: OpenSession, last: Turn) -> Turn:
+    prompt = next((item for item in last.items if item.kind == "prompt"), None)
+    if prompt is None or not prompt.text:
+        raise InvalidParams(f"Turn {last.number} has no prompt on record that could be sent again.")
+    return await begin(
+        workspace,
+        session,
+        prompt.text,
+        environment=peer.environment,
+        context=prompt.context or (),
+        background=bool(last.background),
+        retry_of=last.number,
+    )
+
+
+async def _drop(workspace: Workspace, session: OpenSession, number: int) -> Turn:
+    """Forget a prompt that waits."""
+    async with session.order:
+        waiting = next((prompt for prompt in session.log.queued if prompt.number == number), None)
+        if waiting is None:
+            raise InvalidParams(f"turn: {number} neither runs nor waits in this session")
+        await session.log.dequeue(number)
+        turn = queued_turn(waiting).model_copy(update={"status": "interrupted", "ended": clock.now()})
+        workspace.publish(session, TurnEvent(type="turn/ended", turn=turn))
+        session.resolve(number, turn)
+        if not session.log.queued:
+            session.paused = False
+        workspace.publish_session("session/changed", session)
+        return turn

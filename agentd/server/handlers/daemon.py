@@ -1,0 +1,58 @@
+"""``agentd/models``, ``/credentials/set``, ``/status`` and ``/shutdown``."""
+
+import os
+from collections import Counter
+
+from agentd.errors import SessionBusy
+from agentd.protocol import (
+    PROTOCOL_VERSION,
+    CredentialsParams,
+    Empty,
+    ModelsResult,
+    RunningTurn,
+    ShutdownParams,
+    StatusResult,
+)
+from agentd.server.handlers.context import Answer, Context
+
+
+async def models(context: Context, params: Empty) -> ModelsResult:
+    catalog, environment = context.workspace.models, context.peer.environment
+    return ModelsResult(models=catalog.list(environment), default=catalog.default(environment))
+
+
+async def set_credentials(context: Context, params: CredentialsParams) -> Empty:
+    await context.workspace.models.set_key(params.provider, params.key)
+    return Empty()
+
+
+async def status(context: Context, params: Empty) -> StatusResult:
+    workspace, daemon = context.workspace, context.daemon
+    counts = Counter(session.status for session in await workspace.everything())
+    running = [
+        RunningTurn(session_id=session.id, name=session.metadata.name, turn=session.live.number)
+        for session in workspace.sessions.values()
+        if session.live is not None
+    ]
+    return StatusResult(
+        version=daemon.version,
+        protocol=PROTOCOL_VERSION,
+        pid=os.getpid(),
+        root=str(workspace.root),
+        store=workspace.store.location,
+        socket=daemon.socket,
+        connections=daemon.connections,
+        sessions={"active": counts["active"], "archived": counts["archived"]},
+        running=tuple(running),
+        model=workspace.models.default(context.peer.environment),
+        saving=workspace.saving,
+        started=daemon.started,
+        problems=(*daemon.problems, *workspace.store.problems),
+    )
+
+
+async def shutdown(context: Context, params: ShutdownParams) -> Answer:
+    workspace, daemon = context.workspace, context.daemon
+    if params.only_idle and (workspace.busy or daemon.connections > 1):
+        raise SessionBusy("The daemon is in use: a turn runs, or somebody else is attached.")
+    return Answer(Empty(), daemon.stop)

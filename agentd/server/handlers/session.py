@@ -1,0 +1,192 @@
+"""``agentd/session/*``: making, listing, changing and putting away sessions."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from agentd import clock
+from agentd.core import lookup
+from agentd.core.metadata import ForkPoint, Metadata, checked_name
+from agentd.core.records import mark_draft
+from agentd.errors import InvalidParams, SessionBusy
+from agentd.protocol import (
+    ClearParams,
+    ForkParams,
+    ListParams,
+    ListResult,
+    NameParams,
+    NewParams,
+    SessionParams,
+    SessionResult,
+    SessionStats,
+    ShowResult,
+    UpdateParams,
+    Usage,
+)
+from agentd.server.handlers.context import Context
+from agentd.session import OpenSession, Peer
+from agentd.workspace import Workspace
+
+
+async def new(context: Context, params: NewParams) -> SessionResult:
+    return await context.workspace.own(_new(context.workspace, context.peer, params))
+
+
+async def _new(workspace: Workspace, peer: Peer, params: NewParams) -> SessionResult:
+    if params.parent_id is not None:
+        raise InvalidParams("parentId: sub-sessions are not made yet by this version")
+    name = checked_name(params.name) if params.name is not None else None
+    metadata = workspace.new_metadata(
+        str(uuid.uuid4()),
+        peer.environment,
+        name=name,
+        name_source="user" if name else None,
+        model=params.model,
+        mode=params.mode,
+        profile=params.profile,
+        tags=params.tags,
+        description=params.description,
+        metadata=params.metadata,
+        working_dir=params.working_dir or peer.cwd or None,
+    )
+    async with workspace.using_new(metadata) as session:
+        return SessionResult(session=session.view())
+
+
+async def list_sessions(context: Context, params: ListParams) -> ListResult:
+    if params.scope == "everywhere":
+        raise InvalidParams("scope: this version lists one project at a time")
+    page = lookup.page(await context.workspace.views(), params)
+    return ListResult(sessions=page.sessions, next_cursor=page.next_cursor, total=page.total)
+
+
+async def show(context: Context, params: SessionParams) -> ShowResult:
+    workspace = context.workspace
+    async with workspace.using(params.session_id) as session:
+        documents = await workspace.folder.documents(session.id)
+        known = session.metadata
+        children = [view for view in await workspace.views() if view.parent_id == session.id]
+        stats = SessionStats(
+            turns=known.turn_count,
+            messages=known.message_count,
+            tool_calls=known.tool_count,
+            usage=known.usage or Usage(),
+        )
+        view = session.view().model_copy(update={"file_count": len(documents)})
+        return ShowResult(session=view, stats=stats, documents=documents, children=tuple(children))
+
+
+async def fork(context: Context, params: ForkParams) -> SessionResult:
+    return await context.workspace.own(_fork(context.workspace, params))
+
+
+async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
+    name = checked_name(params.name) if params.name is not None else None
+    async with workspace.using(params.session_id) as source:
+        through = source.newest if params.turn is None else params.turn
+        if through > source.newest:
+            ended = f"the last one that ended is {source.newest}" if source.newest else "none has ended yet"
+            raise InvalidParams(f"turn: {through} is not a turn that ended in this session; {ended}")
+        messages, turns = await _counts(source, through)
+        time = clock.now()
+        metadata = source.metadata.changed(
+            id=str(uuid.uuid4()),
+            status="active",
+            created=time,
+            last_active=time,
+            name=name,
+            name_source="user" if name else None,
+            forked_from=ForkPoint(session_id=source.id, turn=through),
+            message_count=messages,
+            turn_count=turns,
+            file_count=0,
+            usage=None,
+            unseen_turn=None,
+        )
+        if not through:
+            metadata = metadata.changed(first_message=None, last_prompt=None)
+        log = await workspace.store.fork(source.log, through, metadata)
+    session = workspace.adopt(OpenSession.of(log))
+    workspace.publish_session("session/forked", session)
+    result = SessionResult(session=session.view())
+    workspace.let_go(session)
+    return result
+
+
+async def _counts(source: OpenSession, through: int) -> tuple[int, int]:
+    """Messages and turns up to the end of a turn. Its end says how many messages there were."""
+    if through == source.newest and source.live is None:
+        return source.metadata.message_count, source.metadata.turn_count
+    if through == 0:
+        return 0, 0
+    page = await source.log.page(through + 1, 1)
+    messages = page.turns[-1].messages if page.turns else None
+    return messages or 0, through
+
+
+async def name(context: Context, params: NameParams) -> SessionResult:
+    chosen = checked_name(params.name)
+    return await _change(context.workspace, params.session_id, name=chosen, name_source="user")
+
+
+async def update(context: Context, params: UpdateParams) -> SessionResult:
+    values = params.model_dump(exclude={"session_id"}, exclude_none=True)
+    if "tags" in values:
+        values["tags"] = tuple(dict.fromkeys(tag.strip() for tag in values["tags"] if tag.strip()))
+    if "model" in values:
+        traits = context.workspace.models.traits(values["model"])
+        values.update(model=traits.id, provider=traits.provider)
+    if not values:
+        raise InvalidParams("nothing to change was given")
+    return await _change(context.workspace, params.session_id, **values)
+
+
+async def archive(context: Context, params: SessionParams) -> SessionResult:
+    return await _change(context.workspace, params.session_id, idle="archived", status="archived")
+
+
+async def restore(context: Context, params: SessionParams) -> SessionResult:
+    return await _change(context.workspace, params.session_id, status="active")
+
+
+async def clear(context: Context, params: ClearParams) -> SessionResult:
+    return await context.workspace.own(_clear(context.workspace, params))
+
+
+async def _clear(workspace: Workspace, params: ClearParams) -> SessionResult:
+    async with _idle(workspace, params.session_id, "cleared") as session:
+        page = await session.log.page(session.newest + 1, params.keep) if params.keep else None
+        through = page.turns[0].number - 1 if page and page.turns else session.newest
+        if through:
+            await workspace.write(session, [mark_draft("clear", through, keep_system=params.keep_system)])
+        session.log.log_event("session/cleared", {"through": through})
+        workspace.publish_session("session/changed", session)
+        return SessionResult(session=session.view())
+
+
+async def _change(workspace: Workspace, asked: str, *, idle: str | None = None, **values: Any) -> SessionResult:
+    """New metadata, on disk before anybody sees it. ``idle`` is what can't be done while a turn runs."""
+    return await workspace.own(_changed(workspace, asked, idle, values))
+
+
+async def _changed(workspace: Workspace, asked: str, idle: str | None, values: dict[str, Any]) -> SessionResult:
+    async with workspace.using(asked) as session, session.order:
+        if idle is not None:
+            _must_be_idle(session, idle)
+        metadata: Metadata = session.metadata.changed(**values)
+        await workspace.save(session, metadata)
+        session.log.log_event("session/changed", {"fields": sorted(values)})
+        return SessionResult(session=session.view())
+
+
+@asynccontextmanager
+async def _idle(workspace: Workspace, asked: str, what: str) -> AsyncIterator[OpenSession]:
+    async with workspace.using(asked) as session, session.order:
+        _must_be_idle(session, what)
+        yield session
+
+
+def _must_be_idle(session: OpenSession, what: str) -> None:
+    if session.live is not None:
+        raise SessionBusy(f"Session '{session.id[:8]}' is answering: it can be {what} when the turn is over.")

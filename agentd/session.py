@@ -1,0 +1,203 @@
+"""One open session: what runs, what waits, and who listens. Changed on the event loop only, by plain functions.
+
+Durable before visible: whoever changes a session first has the log write it, within ``order``, and then calls the
+mutator here. Nothing in this module awaits or does I/O.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+
+from agentd.core.live import LiveTurn
+from agentd.core.metadata import Metadata, session_view
+from agentd.core.records import Draft
+from agentd.protocol import Item, Published, Session, SessionState, Turn
+from agentd.store.api import QueuedPrompt, SessionLog
+
+SNIPPET = 200
+"""Characters of a prompt that lists show."""
+SPEAKERS = {"prompt": "user", "text": "model", "tool": "model"}
+
+
+class Peer(Protocol):
+    """An attached client, as the workspace sees it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str:
+        """What the client calls itself, empty when it does not say."""
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Key, endpoint, proxy and the like of the client's process; serves the turns that it prompts."""
+    @property
+    def cwd(self) -> str:
+        """The client's working directory."""
+    @property
+    def gone(self) -> bool:
+        """The connection is lost: what is cancelled now, nobody asked to cancel."""
+
+    def publish(self, event: Published) -> None:
+        """Hand an event over. Never blocks, never raises."""
+
+
+@dataclass(slots=True)
+class Subscription:
+    """A client that listens. While ``held`` is a list, events wait in it until the answer to its resume is queued."""
+
+    peer: Peer
+    held: list[Published] | None = None
+
+    def send(self, event: Published) -> None:
+        if self.held is None:
+            self.peer.publish(event)
+        else:
+            self.held.append(event)
+
+    def release(self) -> None:
+        """The answer is queued: what waited goes out after it."""
+        waiting, self.held = self.held or [], None
+        for event in waiting:
+            self.peer.publish(event)
+
+
+@dataclass(slots=True, eq=False)
+class OpenSession:
+    """``order`` keeps changes of this session one after another. ``users`` counts requests and turns that need it open.
+
+    ``newest`` is the number of the newest turn that clients know to be over. ``unsaved`` are records that a failed
+    write left behind: they go before the next ones. ``environments`` are those of the clients whose prompts wait.
+    """
+
+    log: SessionLog
+    metadata: Metadata
+    newest: int
+    last: Turn | None
+    order: anyio.Lock = field(default_factory=anyio.Lock)
+    subscribers: dict[int, Subscription] = field(default_factory=dict)
+    live: LiveTurn | None = None
+    scope: anyio.CancelScope | None = None
+    paused: bool = False
+    users: int = 0
+    unsaved: list[Draft] = field(default_factory=list)
+    environments: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    waiters: dict[int, asyncio.Future[Turn]] = field(default_factory=dict)
+    metadata_dirty: bool = False
+    file_count: int | None = None
+
+    @classmethod
+    def of(cls, log: SessionLog) -> "OpenSession":
+        """A session as it was opened. Prompts that waited when the daemon ended are offered, never run unasked."""
+        last = log.last
+        return cls(log, log.metadata, last.number if last else 0, last, paused=bool(log.queued))
+
+    @property
+    def id(self) -> str:
+        return self.metadata.id
+
+    @property
+    def state(self) -> SessionState:
+        if self.live is not None:
+            return "running"
+        return "queued" if self.log.queued else "idle"
+
+    @property
+    def idle(self) -> bool:
+        """Nobody needs it open."""
+        return not (self.users or self.subscribers or self.live or self.unsaved or self.metadata_dirty)
+
+    @property
+    def next_number(self) -> int:
+        """Numbers count from 1 and are never reused, not even those of prompts that were dropped."""
+        return max(self.log.last_turn, self.newest, self.live.number if self.live else 0) + 1
+
+    def view(self) -> Session:
+        """What clients see."""
+        live_background = self.live is not None and bool(self.live.start.background)
+        waiting_background = any(prompt.background for prompt in self.log.queued)
+        return session_view(self.metadata, self.state, background=live_background or waiting_background)
+
+    def queued_turns(self) -> tuple[Turn, ...]:
+        return tuple(queued_turn(prompt) for prompt in self.log.queued)
+
+    def subscribe(self, peer: Peer, *, held: bool = False) -> Subscription:
+        """Events of this session go to the peer from now on; ``held`` until ``release``."""
+        found = self.subscribers.get(peer.id)
+        if found is None:
+            found = self.subscribers[peer.id] = Subscription(peer)
+        if held and found.held is None:
+            found.held = []
+        return found
+
+    def unsubscribe(self, peer_id: int) -> None:
+        self.subscribers.pop(peer_id, None)
+
+    def begin(self, live: LiveTurn, scope: anyio.CancelScope, prompt: str, time: str) -> None:
+        """A turn runs: its start is on disk."""
+        self.live, self.scope = live, scope
+        snippet = one_line(prompt)
+        first = self.metadata.first_message or snippet
+        self.metadata = self.metadata.changed(
+            last_active=time,
+            last_prompt=snippet,
+            first_message=first,
+            turn_count=self.metadata.turn_count + (live.start.retry_of is None),
+        )
+
+    def end(self, turn: Turn, time: str) -> None:
+        """The turn is over: its end is on disk, or waits in ``unsaved``."""
+        self.live, self.scope = None, None
+        self.newest, self.last = turn.number, turn
+        usage = self.metadata.usage
+        if turn.usage is not None:
+            usage = usage.plus(turn.usage) if usage else turn.usage
+        self.metadata = self.metadata.changed(
+            last_active=time,
+            message_count=turn.messages or self.metadata.message_count,
+            tool_count=self.metadata.tool_count + sum(1 for item in turn.items if item.kind == "tool"),
+            usage=usage,
+            unseen_turn=turn.number if turn.background else self.metadata.unseen_turn,
+        )
+
+    def messages_after(self, turn: Turn) -> int:
+        """Messages of the session once this turn is over: prompts, and each stretch of reply between them."""
+        speakers = [SPEAKERS[item.kind] for item in turn.items if item.kind in SPEAKERS]
+        before = [None, *speakers]
+        spoken = [who for who, last in zip(speakers, before, strict=False) if who == "user" or who != last]
+        return self.metadata.message_count + len(spoken) - (turn.retry_of is not None)
+
+    def waiter(self, number: int) -> "asyncio.Future[Turn]":
+        """Resolves with the turn of this number when it is over."""
+        if number not in self.waiters:
+            self.waiters[number] = asyncio.get_running_loop().create_future()
+        return self.waiters[number]
+
+    def resolve(self, number: int, turn: Turn) -> None:
+        """Tell who waits for this number."""
+        self.environments.pop(number, None)
+        waiting = self.waiters.pop(number, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(turn)
+
+
+def queued_turn(prompt: QueuedPrompt) -> Turn:
+    """A waiting prompt as clients see it."""
+    item = Item(id=f"{prompt.number}.1", kind="prompt", text=prompt.prompt, context=prompt.context or None)
+    return Turn(
+        number=prompt.number,
+        status="queued",
+        started=prompt.time,
+        items=(item,),
+        ref=prompt.ref,
+        model=prompt.model,
+        background=prompt.background or None,
+    )
+
+
+def one_line(text: str) -> str:
+    """The beginning of a prompt, as lists show it."""
+    line = " ".join(text.split())
+    return line if len(line) <= SNIPPET else line[: SNIPPET - 1] + "…"

@@ -1,0 +1,350 @@
+"""The loop of one turn: prompt, model, and what it said to the journal, the clients and the transcript.
+
+A turn lives in the daemon's task group. Only an interrupt ends it early; no exception leaves its task: a failure is
+the turn's end, with all that was streamed kept.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from contextlib import aclosing
+from functools import partial
+
+import anyio
+
+from agentd import clock
+from agentd.context import readme_head
+from agentd.core.exchange import ModelEvent, ModelTraits, Request
+from agentd.core.history import build_request
+from agentd.core.live import Ended, Grew, LiveTurn, Started
+from agentd.core.records import item_draft, turn_draft
+from agentd.errors import AgentdError, ModelFailed, StoreFailed
+from agentd.models.api import Model
+from agentd.protocol import (
+    ContextText,
+    Item,
+    ItemDelta,
+    ItemEnded,
+    ItemStarted,
+    Notice,
+    Problem,
+    Turn,
+    TurnEvent,
+    TurnStatus,
+)
+from agentd.session import OpenSession
+from agentd.store.api import QueuedPrompt
+from agentd.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+LONGEST_WAIT = 60.0
+"""Seconds. A provider that wants us to wait longer is told to the person instead."""
+ROUNDS = 50
+BYTES_A_TOKEN = 6
+SYSTEM = (
+    "You are a coding assistant that people reach from their editor. Be brief and exact, answer in Markdown, and say "
+    "so when you do not know. The project is at {root}."
+)
+SYSTEM_EMBEDDED = "You are a concise assistant for a software project."
+
+
+async def begin(
+    workspace: Workspace,
+    session: OpenSession,
+    prompt: str,
+    *,
+    environment: Mapping[str, str],
+    context: tuple[ContextText, ...] = (),
+    ref: str | None = None,
+    background: bool = False,
+    number: int | None = None,
+    retry_of: int | None = None,
+) -> Turn:
+    """Start a turn, within ``session.order``: its start and prompt are on disk when this returns."""
+    number = number if number is not None and number > session.newest else session.next_number
+    time = clock.now()
+    turn = Turn(
+        number=number,
+        status="running",
+        started=time,
+        items=(Item(id=f"{number}.1", kind="prompt", text=prompt, context=context or None),),
+        model=session.metadata.model,
+        ref=ref,
+        background=background or None,
+        retry_of=retry_of,
+    )
+    await workspace.write(session, [turn_draft(turn), item_draft(number, turn.items[0])])
+    session.begin(LiveTurn(turn), anyio.CancelScope(), prompt, time)
+    session.waiter(number)
+    session.log.log_event("turn/started", {"turn": number, "model": turn.model})
+    workspace.publish(session, TurnEvent(type="turn/started", turn=turn))
+    workspace.publish_session("session/changed", session)
+    workspace.tasks.start_soon(_run, workspace, session, dict(environment))
+    return turn
+
+
+async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[str, str]) -> None:
+    live, scope = session.live, session.scope
+    assert live is not None and scope is not None
+    session.users += 1
+    problem: Problem | None = None
+    stream = _Stream(workspace, session, live)
+    with scope:
+        try:
+            await _rounds(workspace, session, live, stream, environment)
+        except AgentdError as error:
+            problem = Problem(kind=error.kind, message=error.message, retryable=True)
+        except Exception:
+            logger.exception("session %s: turn %d failed", session.id[:8], live.number)
+            problem = Problem(kind="internal", message="agentd failed; its log says where", retryable=True)
+    if scope.cancelled_caught:
+        reason = "The daemon was stopped." if workspace.closing else "Interrupted."
+        problem = Problem(kind="interrupted", message=reason, retryable=True)
+    status: TurnStatus = "interrupted" if scope.cancelled_caught else "failed" if problem else "completed"
+    try:
+        await _finish(workspace, session, live, stream, status, problem)
+    except Exception:
+        logger.exception("session %s: turn %d could not be ended", session.id[:8], live.number)
+    finally:
+        session.users -= 1
+        workspace.let_go(session)
+
+
+async def _rounds(
+    workspace: Workspace, session: OpenSession, live: LiveTurn, stream: "_Stream", environment: Mapping[str, str]
+) -> None:
+    """Ask the model until it ends the turn."""
+    await workspace.models.warm()
+    model = workspace.models.find(session.metadata.model or workspace.models.default(environment))
+    for _ in range(ROUNDS):
+        request = await _request(workspace, session, live, model.traits)
+        live.begin_call()
+        await _ask(workspace, session, model, request, stream, environment)
+        stream.flush()
+        if live.stop_reason == "pause_turn":
+            continue
+        if live.stop_reason != "tool_use" or not _answer_tools(live, stream):
+            return
+        await _take_steers(workspace, session, live)
+    raise ModelFailed(f"The model was asked {ROUNDS} times and did not end its turn.", "badReply", retryable=True)
+
+
+async def _request(workspace: Workspace, session: OpenSession, live: LiveTurn, traits: ModelTraits) -> Request:
+    conversation = await session.log.conversation(traits.context_window * BYTES_A_TOKEN)
+    left_out = {live.number, live.start.retry_of}
+    earlier = [turn for turn in conversation.turns if turn.number not in left_out]
+    return build_request(
+        traits,
+        earlier,
+        live.snapshot(),
+        system=[*await _system(workspace, traits), *conversation.system],
+        summary=conversation.summary,
+        max_tokens=workspace.settings.max_tokens,
+        thinking=workspace.settings.thinking,
+    )
+
+
+async def _system(workspace: Workspace, traits: ModelTraits) -> list[str]:
+    """The embedded model cannot look at the project, so the first lines of its README travel along."""
+    if not traits.embedded:
+        return [SYSTEM.format(root=workspace.root)]
+    head = await readme_head(workspace.root)
+    about = f"The project's README begins:\n{head}" if head else f"The project is called {workspace.root.name}."
+    return [SYSTEM_EMBEDDED, about]
+
+
+async def _ask(
+    workspace: Workspace,
+    session: OpenSession,
+    model: Model,
+    request: Request,
+    stream: "_Stream",
+    environment: Mapping[str, str],
+) -> None:
+    """One call of the model. What fails before its first word is tried again, visibly; later than that, never."""
+    for attempt in range(workspace.settings.retries + 1):
+        try:
+            async with aclosing(model.stream(request, environment)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    stream.feed(event)
+            stream.check()
+            return
+        except ModelFailed as error:
+            wait = _wait(error, attempt, workspace.settings.retry_seconds)
+            if stream.spoke or not error.retryable or attempt == workspace.settings.retries or wait > LONGEST_WAIT:
+                raise
+            message = f"{error.message} Asking again in {wait:.0f} s ({attempt + 1} of {workspace.settings.retries})."
+            notice = Notice(kind="retry", message=message, turn=stream.live.number, seconds=round(wait, 1))
+            workspace.publish(session, notice)
+            await anyio.sleep(wait)
+
+
+def _wait(error: ModelFailed, attempt: int, base: float) -> float:
+    """Seconds: what the provider asks for, else doubling from ``base``, a little apart from everybody else's."""
+    if error.retry_after is not None:
+        return max(error.retry_after, 0.0)
+    return min(LONGEST_WAIT, base * 2.0**attempt) * random.uniform(0.9, 1.1)  # noqa: S311
+
+
+def _answer_tools(live: LiveTurn, stream: "_Stream") -> bool:
+    """Answer the calls of this round. No tool exists yet, and none was offered: the model is told so."""
+    open_calls = [item for item in live.items if item.kind == "tool" and item.status in ("running", "failed")]
+    for item in open_calls:
+        if item.status == "running":
+            stream.answered(item.model_copy(update={"status": "failed", "output": f"There is no tool '{item.name}'."}))
+    return bool(open_calls)
+
+
+async def _take_steers(workspace: Workspace, session: OpenSession, live: LiveTurn) -> None:
+    """Prompts that steer join the turn between two calls of the model."""
+    for prompt in [prompt for prompt in session.log.queued if prompt.steer]:
+        item = live.add("prompt", text=prompt.prompt, context=prompt.context or None)
+        await workspace.write(session, [item_draft(live.number, item)])
+        await session.log.dequeue(prompt.number)
+        workspace.publish(session, ItemEnded(turn=live.number, item=item))
+        waiting = session.waiters.pop(prompt.number, None)
+        if waiting is not None:
+            session.waiter(live.number).add_done_callback(partial(_follow, waiting))
+
+
+def _follow(waiting: "asyncio.Future[Turn]", joined: "asyncio.Future[Turn]") -> None:
+    """Who waits for a prompt that steered gets the turn that it joined."""
+    if not waiting.done():
+        waiting.set_result(joined.result())
+
+
+async def _finish(
+    workspace: Workspace,
+    session: OpenSession,
+    live: LiveTurn,
+    stream: "_Stream",
+    status: TurnStatus,
+    problem: Problem | None,
+) -> None:
+    """Keep all that the turn brought, tell everybody, and take up the next prompt that waits."""
+    with anyio.CancelScope(shield=True):
+        stream.close()
+        async with session.order:
+            time = clock.now()
+            turn = live.ended(status, time, problem)
+            turn = turn.model_copy(update={"messages": session.messages_after(turn)})
+            drafts = [*(item_draft(turn.number, item) for item in turn.items[1:]), turn_draft(turn)]
+            try:
+                await workspace.write(session, drafts)
+                session.log.journal_clear()
+            except StoreFailed as error:
+                session.unsaved.extend(drafts)
+                unsaved = Problem(kind=error.kind, message=error.message, retryable=True)
+                turn = turn.model_copy(update={"status": "failed", "error": unsaved})
+            session.end(turn, time)
+            if status != "completed" and session.log.queued:
+                session.paused = True
+            session.log.log_event("turn/ended", {"turn": turn.number, "status": turn.status})
+            workspace.publish(session, TurnEvent(type="turn/ended", turn=turn))
+            session.resolve(turn.number, turn)
+            workspace.publish_session("session/changed", session)
+            if not session.paused and not workspace.closing:
+                await begin_next(workspace, session)
+        workspace.save_soon(session)
+
+
+async def begin_next(workspace: Workspace, session: OpenSession) -> None:
+    """Take up the first prompt that waits, within ``session.order``. One that cannot be begun goes on waiting."""
+    if not session.log.queued:
+        return
+    try:
+        await begin_queued(workspace, session, session.log.queued[0])
+    except StoreFailed as error:
+        session.paused = True
+        message = f"The next prompt waits: {error.message}"
+        workspace.publish(session, Notice(kind="queue", message=message))
+
+
+async def begin_queued(workspace: Workspace, session: OpenSession, prompt: QueuedPrompt) -> Turn:
+    """Start a prompt that waited. It is forgotten by the queue once its turn is on disk."""
+    turn = await begin(
+        workspace,
+        session,
+        prompt.prompt,
+        environment=session.environments.get(prompt.number, {}),
+        context=prompt.context,
+        ref=prompt.ref,
+        background=prompt.background,
+        number=prompt.number,
+    )
+    await session.log.dequeue(prompt.number)
+    return turn
+
+
+class _Stream:
+    """Carries a turn's changes to the journal, then to the clients. Text that arrives in one step of the loop goes
+    as one piece: at full speed that is most of it, and nobody reads faster than that."""
+
+    def __init__(self, workspace: Workspace, session: OpenSession, live: LiveTurn) -> None:
+        self.live = live
+        self.spoke = False
+        self._workspace = workspace
+        self._session = session
+        self._loop = asyncio.get_running_loop()
+        self._item_id = ""
+        self._parts: list[str] = []
+        self._failure: StoreFailed | None = None
+
+    def feed(self, event: ModelEvent) -> None:
+        """One model event. Raises StoreFailed when the journal could not take what came before."""
+        change = self.live.feed(event)
+        if change is None:
+            return
+        self.spoke = True
+        if isinstance(change, Grew):
+            if not self._parts:
+                self._loop.call_soon(self.flush)
+                self._item_id = change.item_id
+            self._parts.append(change.text)
+            return
+        self.flush()
+        self.check()
+        self._whole(change)
+
+    def flush(self) -> None:
+        """Journal and show what has come. Called by the loop, so it keeps its failure for ``check``."""
+        if not self._parts:
+            return
+        text = "".join(self._parts)
+        self._parts.clear()
+        try:
+            self._session.log.journal_delta(self.live.number, self._item_id, text)
+        except StoreFailed as error:
+            self._failure = error
+            return
+        delta = ItemDelta(turn=self.live.number, item_id=self._item_id, text=text)
+        self._workspace.publish(self._session, delta)
+
+    def check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def answered(self, item: Item) -> None:
+        """A tool's call has its result."""
+        self.live.replace(item)
+        self._whole(Ended(item))
+
+    def close(self) -> None:
+        """The turn goes no further: what is open ends with what was streamed. Never raises."""
+        self.flush()
+        for change in self.live.cut():
+            try:
+                self._whole(change)
+            except StoreFailed as error:
+                self._failure = error
+
+    def _whole(self, change: Started | Ended | Grew) -> None:
+        turn = self.live.number
+        match change:
+            case Started(item):
+                self._session.log.journal_start(turn, item)
+                self._workspace.publish(self._session, ItemStarted(turn=turn, item=item))
+            case Ended(item):
+                self._session.log.journal_end(turn, item)
+                self._workspace.publish(self._session, ItemEnded(turn=turn, item=item))

@@ -1,0 +1,336 @@
+"""The owner: who may change what. Holds the open sessions, the attached clients and the open documents of one root.
+
+The event loop is the lock: what changes state here is a plain function. Reading and writing the disk is the store's,
+running turns is ``turns.py``'s. Requests become calls of these methods in ``server/handlers``.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from anyio.abc import TaskGroup
+
+from agentd import clock
+from agentd.config import Settings
+from agentd.context import Screen
+from agentd.core import lookup
+from agentd.core.documents import OpenDocuments
+from agentd.core.metadata import Metadata, session_view
+from agentd.core.records import Draft
+from agentd.errors import AgentdError, StoreFailed
+from agentd.folder import ProjectFolder
+from agentd.models.api import Catalog
+from agentd.protocol import (
+    DocumentsChanged,
+    Event,
+    EventParams,
+    Notice,
+    Published,
+    Session,
+    SessionEvent,
+)
+from agentd.session import OpenSession, Peer
+from agentd.store.api import Store
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Workspace:
+    """One root's sessions, clients and documents. Made and used on the event loop."""
+
+    def __init__(self, root: Path, store: Store, models: Catalog, settings: Settings, tasks: TaskGroup) -> None:
+        self.root = root
+        self.store = store
+        self.models = models
+        self.settings = settings
+        self.tasks = tasks
+        self.documents = OpenDocuments()
+        self.screen = Screen(root, self.documents)
+        self.folder = ProjectFolder(root)
+        self.peers: dict[int, Peer] = {}
+        self.sessions: dict[str, OpenSession] = {}
+        self.saving = True
+        self.closing = False
+        self._opening: dict[str, asyncio.Future[OpenSession]] = {}
+        self._seq = 0
+
+    @property
+    def seq(self) -> int:
+        """Of the newest event."""
+        return self._seq
+
+    @property
+    def busy(self) -> bool:
+        """A turn runs."""
+        return any(session.live is not None for session in self.sessions.values())
+
+    async def start(self) -> None:
+        """Tidy the store, end turns that a crash cut off, and watch the session documents."""
+        cut_off = await self.store.start()
+        for session_id in cut_off:
+            self.tasks.start_soon(self._recover, session_id)
+        await self.folder.watch(self._documents_changed)
+
+    async def close(self) -> None:
+        """Interrupt what runs, wait until it is saved, and close the files."""
+        self.closing = True
+        running = [session for session in self.sessions.values() if session.live is not None]
+        ends = [session.waiter(session.live.number) for session in running if session.live is not None]
+        for session in running:
+            if session.scope is not None:
+                session.scope.cancel()
+        for end in ends:
+            await asyncio.shield(end)
+        self.folder.close()
+        for session in list(self.sessions.values()):
+            async with session.order:
+                await self._flush_metadata(session)
+            await session.log.close()
+        self.sessions.clear()
+        await self.store.close()
+        await self.models.close()
+
+    # Clients
+
+    def attach(self, peer: Peer) -> None:
+        self.peers[peer.id] = peer
+
+    def detach(self, peer: Peer) -> None:
+        """The client is gone. What it prompted runs on."""
+        self.peers.pop(peer.id, None)
+        self.documents.dropped(peer.id)
+        for session in list(self.sessions.values()):
+            session.unsubscribe(peer.id)
+            self.let_go(session)
+
+    def publish(self, session: OpenSession, event: Event) -> None:
+        """To every client that listens to this session."""
+        self._seq += 1
+        if session.subscribers:
+            published = self._published(session.metadata, event)
+            for subscription in session.subscribers.values():
+                subscription.send(published)
+
+    def publish_session(self, kind: str, session: OpenSession) -> None:
+        """``session/created``, ``/changed`` and the like: to every client, so that lists stay fresh."""
+        self._seq += 1
+        event = SessionEvent.model_validate({"type": kind, "session": session.view()})
+        self._publish_everywhere(self._published(session.metadata, event), session)
+
+    def notice(self, kind: str, message: str, *, ok: bool | None = None) -> None:
+        """Something that every client should know."""
+        self._seq += 1
+        event = Notice.model_validate({"kind": kind, "message": message, "ok": ok})
+        self._publish_everywhere(Published(EventParams(seq=self._seq, event=event)))
+
+    def _publish_everywhere(self, published: Published, session: OpenSession | None = None) -> None:
+        for peer in self.peers.values():
+            subscription = session.subscribers.get(peer.id) if session else None
+            if subscription is not None:
+                subscription.send(published)
+            else:
+                peer.publish(published)
+
+    def _published(self, metadata: Metadata, event: Event) -> Published:
+        return Published(
+            EventParams(seq=self._seq, session_id=metadata.id, parent_id=metadata.parent_id, event=event)
+        )
+
+    # Sessions
+
+    async def own(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a change in the daemon's task group: a request that is cancelled or loses its client leaves it whole."""
+        return await asyncio.shield(self.owned(work))
+
+    def owned(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
+        """The same, as a future. Cancelling the future does not end the work."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                result = await work
+            except AgentdError as error:
+                if not done.done():
+                    done.set_exception(error)
+            except Exception as error:
+                if done.done():
+                    logger.exception("a change failed after its request was gone")
+                else:
+                    done.set_exception(error)
+            else:
+                if not done.done():
+                    done.set_result(result)
+
+        # An error that nobody waits for any more is no news: the request was cancelled.
+        done.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self.tasks.start_soon(run)
+        return done
+
+    async def everything(self) -> Sequence[Metadata]:
+        """The metadata of every session, as it stands in this daemon. The seam for the index."""
+        kept = {metadata.id: metadata for metadata in await self.store.list_metadata()}
+        kept.update({session.id: session.metadata for session in self.sessions.values()})
+        return list(kept.values())
+
+    async def views(self) -> list[Session]:
+        """Every session as clients see it."""
+        return [
+            self.sessions[metadata.id].view() if metadata.id in self.sessions else session_view(metadata, "idle")
+            for metadata in await self.everything()
+        ]
+
+    async def find(self, asked: str) -> str:
+        """The id of the session that a person means by an id, a name or an id's beginning."""
+        if asked in self.sessions:
+            return asked
+        return lookup.find(asked, await self.everything()).id
+
+    @asynccontextmanager
+    async def using(self, asked: str) -> AsyncIterator[OpenSession]:
+        """The session, open as long as the block runs."""
+        session = await self._open(await self.find(asked))
+        session.users += 1
+        try:
+            yield session
+        finally:
+            session.users -= 1
+            self.let_go(session)
+
+    @asynccontextmanager
+    async def using_new(self, metadata: Metadata) -> AsyncIterator[OpenSession]:
+        """A session that is made now, open as long as the block runs. Its creation is published."""
+        await self.folder.ensure()
+        session = self.adopt(OpenSession.of(await self.store.create(metadata, ())))
+        session.users += 1
+        try:
+            self.publish_session("session/created", session)
+            yield session
+        finally:
+            session.users -= 1
+            self.let_go(session)
+
+    def adopt(self, session: OpenSession) -> OpenSession:
+        """A session that was just made joins the open ones."""
+        self.sessions[session.id] = session
+        return session
+
+    async def write(self, session: OpenSession, drafts: Sequence[Draft]) -> None:
+        """Write records, after those that a failed write left behind. Raises StoreFailed, and tells every client."""
+        try:
+            await session.log.append([*session.unsaved, *drafts])
+        except StoreFailed as error:
+            self._saving(False, error.message)
+            raise
+        session.unsaved.clear()
+        self._saving(True)
+
+    async def save(self, session: OpenSession, metadata: Metadata) -> None:
+        """Write metadata that somebody decided, then show it. Within ``session.order``."""
+        try:
+            await session.log.save_metadata(metadata)
+        except StoreFailed as error:
+            self._saving(False, error.message)
+            raise
+        session.metadata, session.metadata_dirty = metadata, False
+        self._saving(True)
+        self.publish_session("session/changed", session)
+
+    def save_soon(self, session: OpenSession) -> None:
+        """Write derived metadata (counts, last prompt) off the path of whoever waits."""
+        if not session.metadata_dirty:
+            session.metadata_dirty = True
+            self.tasks.start_soon(self._save_in_order, session)
+
+    async def _save_in_order(self, session: OpenSession) -> None:
+        async with session.order:
+            await self._flush_metadata(session)
+        self.let_go(session)
+
+    async def _flush_metadata(self, session: OpenSession) -> None:
+        if not session.metadata_dirty:
+            return
+        session.metadata_dirty = False
+        try:
+            await session.log.save_metadata(session.metadata)
+        except StoreFailed as error:
+            self._saving(False, error.message)
+
+    async def _open(self, session_id: str) -> OpenSession:
+        """Opened once, however many ask at the same time."""
+        if session_id in self.sessions:
+            return self.sessions[session_id]
+        if session_id not in self._opening:
+            self._opening[session_id] = self.owned(self._load(session_id))
+        return await asyncio.shield(self._opening[session_id])
+
+    async def _load(self, session_id: str) -> OpenSession:
+        try:
+            session = self.adopt(OpenSession.of(await self.store.open(session_id)))
+        finally:
+            self._opening.pop(session_id, None)
+        await self._forget_begun(session)
+        for problem in session.log.problems:
+            logger.warning("session %s: %s", session_id[:8], problem)
+            self.notice("store", f"Session '{session_id[:8]}': {problem}")
+        return session
+
+    async def _forget_begun(self, session: OpenSession) -> None:
+        """A crash between a waiting prompt's start and its leaving the queue left it in both."""
+        for prompt in session.log.queued:
+            if prompt.number == session.newest:
+                await session.log.dequeue(prompt.number)
+        session.paused = bool(session.log.queued)
+
+    def let_go(self, session: OpenSession) -> None:
+        """Close a session that nobody needs open, so that memory follows use."""
+        if session.idle and not self.closing and self.sessions.get(session.id) is session:
+            del self.sessions[session.id]
+            self.tasks.start_soon(session.log.close)
+
+    async def _recover(self, session_id: str) -> None:
+        """A turn that a crash cut off is ended as interrupted, with all that was streamed of it."""
+        try:
+            async with self.using(session_id) as session:
+                logger.info("session %s: its last turn was interrupted by the end of the daemon", session.id[:8])
+        except AgentdError as error:
+            logger.warning("session %s was not recovered: %s", session_id[:8], error.message)
+
+    def _saving(self, works: bool, reason: str = "") -> None:
+        if works == self.saving:
+            return
+        self.saving = works
+        message = "Saving works again." if works else f"Not saving: {reason}. What is shown is kept in memory only."
+        logger.log(logging.INFO if works else logging.ERROR, "%s", message)
+        self.notice("saving", message, ok=works)
+
+    def _documents_changed(self, session_id: str) -> None:
+        """Called on the event loop by the watch on ``.agentd/``."""
+        self.tasks.start_soon(self._publish_documents, session_id)
+
+    async def _publish_documents(self, session_id: str) -> None:
+        documents = await self.folder.documents(session_id)
+        session = self.sessions.get(session_id)
+        if session is not None:
+            session.metadata = session.metadata.changed(file_count=len(documents))
+            self.publish(session, DocumentsChanged(documents=documents))
+            self.save_soon(session)
+
+    def new_metadata(self, session_id: str, environment: Mapping[str, str], **fields: Any) -> Metadata:
+        """Metadata of a session that begins now; a field that is None has its default."""
+        given = {key: value for key, value in fields.items() if value is not None}
+        model = given.pop("model", None) or self.models.default(environment)
+        traits = self.models.traits(model)
+        time = clock.now()
+        return Metadata(
+            id=session_id,
+            created=time,
+            last_active=time,
+            model=traits.id,
+            provider=traits.provider,
+            branch=self.folder.branch(),
+            **{"mode": self.settings.mode, "working_dir": str(self.root), **given},
+        )
