@@ -1,0 +1,167 @@
+"""API keys: where one comes from, and keeping one.
+
+In this order: the prompting client's environment, ``api_key_command`` of the user's settings, the operating system's
+keyring, a file that only the user can read. A key appears in no repr, log, message or argument. What is slow (the
+command, the keyring) runs on a thread and under a time limit, never on the loop.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from agentd.config import Settings
+from agentd.errors import InvalidParams, ModelUnavailable
+from agentd.models import vault
+
+Source = Literal["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "api_key_command", "the keyring", "credentials.json"]
+
+PROVIDERS: Final = ("anthropic",)
+_CACHED_SECONDS: Final = 300.0
+_COMMAND_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """A key, for people where it came from, and the endpoint that goes with it (None: the default one)."""
+
+    key: str = field(repr=False)
+    source: Source | Literal["nowhere: none is needed"]
+    bearer: bool = False
+    base_url: str | None = field(default=None, repr=False)
+
+
+class Credentials:
+    """The keys of one daemon. ``data_dir`` holds the fallback file. Bound to one loop."""
+
+    def __init__(self, settings: Settings, data_dir: Path) -> None:
+        self._settings = settings
+        self._data_dir = data_dir
+        self._kept: Found | None = None
+        self._read_at = -_CACHED_SECONDS
+
+    async def find(self, environment: Mapping[str, str]) -> Found | None:
+        """The key for this client's turn, or None. Raises ``ModelUnavailable`` when a source is there and broken."""
+        if found := self._from_environment(environment):
+            return found
+        if environment.get("ANTHROPIC_BASE_URL") and not self._settings.base_url:
+            # A kept key goes nowhere but where the user's own configuration says.
+            raise ModelUnavailable(
+                "ANTHROPIC_BASE_URL is set without ANTHROPIC_API_KEY: a kept key is sent only to the base_url of "
+                "config.toml. Set base_url there, or put the key beside ANTHROPIC_BASE_URL."
+            )
+        found = await self._stored()
+        if found is None and self._settings.base_url:
+            # Ollama and the like want none, but the SDK wants a word.
+            return Found("none", "nowhere: none is needed", base_url=self._settings.base_url)
+        return found
+
+    def known(self, environment: Mapping[str, str]) -> bool:
+        """Whether a key is there, as far as is known without waiting: the kept ones are known after ``refresh``."""
+        if environment.get("ANTHROPIC_API_KEY") or environment.get("ANTHROPIC_AUTH_TOKEN"):
+            return True
+        return bool(self._settings.api_key_command) or self._kept is not None or vault.in_file(self._data_dir)
+
+    async def refresh(self) -> None:
+        """Look into the keyring once, so that ``known`` knows. Never raises for a source that is broken."""
+        if not self._settings.api_key_command:
+            self._kept = await self._from_vault()
+
+    async def set(self, provider: str, key: str) -> Source:
+        """Keep a key; says where. An empty key forgets it. Raises ``InvalidParams`` for what is no key."""
+        _check_provider(provider)
+        if not key.strip():
+            await self.unset(provider)
+            return "the keyring"
+        checked = usable(key)
+        if checked is None:
+            raise InvalidParams("That is no API key: it must be one line of letters, digits and signs.")
+        kept_in = await vault.keep(self._data_dir, provider, checked)
+        self._forget()
+        return kept_in
+
+    async def unset(self, provider: str) -> bool:
+        """Forget a kept key, wherever it is; False if there was none."""
+        _check_provider(provider)
+        self._forget()
+        return await vault.forget(self._data_dir, provider)
+
+    async def status(self, environment: Mapping[str, str]) -> str | None:
+        """In words where a key would come from now; None: there is none. Never the key, nor a part of it."""
+        found = await self.find(environment)
+        return None if found is None else found.source
+
+    def _from_environment(self, environment: Mapping[str, str]) -> Found | None:
+        url = environment.get("ANTHROPIC_BASE_URL") or self._settings.base_url
+        names: tuple[tuple[Literal["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"], bool], ...]
+        names = (("ANTHROPIC_API_KEY", False), ("ANTHROPIC_AUTH_TOKEN", True))
+        for name, bearer in names:
+            if text := environment.get(name, "").strip():
+                return Found(_checked(text, name), name, bearer, url)
+        return None
+
+    async def _stored(self) -> Found | None:
+        if self._kept is None or time.monotonic() - self._read_at > _CACHED_SECONDS:
+            command = self._settings.api_key_command
+            self._kept = await self._from_command(command) if command else await self._from_vault()
+            self._read_at = time.monotonic()
+        return self._kept
+
+    async def _from_vault(self) -> Found | None:
+        kept = await vault.read(self._data_dir, PROVIDERS[0])
+        if kept is None:
+            return None
+        key, source = kept
+        return Found(_checked(key, source), source, base_url=self._settings.base_url)
+
+    async def _from_command(self, command: tuple[str, ...]) -> Found:
+        name = Path(command[0]).name
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it cannot be started"
+            raise ModelUnavailable(f"api_key_command: {name}: {reason}.") from error
+        try:
+            async with asyncio.timeout(_COMMAND_SECONDS):
+                output, _ = await process.communicate()
+        except TimeoutError as error:
+            raise ModelUnavailable(f"api_key_command: {name} took longer than {_COMMAND_SECONDS:g} s.") from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise ModelUnavailable(f"api_key_command: {name} failed with exit code {process.returncode}.")
+        # What it printed may be half a secret: it is never quoted.
+        lines = output.decode(errors="replace").splitlines()
+        key = _checked(lines[0].strip() if lines else "", "api_key_command")
+        return Found(key, "api_key_command", base_url=self._settings.base_url)
+
+    def _forget(self) -> None:
+        self._kept, self._read_at = None, -_CACHED_SECONDS
+
+
+def usable(key: str) -> str | None:
+    """The key without blanks around it, or None if it can stand in no HTTP header."""
+    key = key.strip()
+    return key if key and key.isascii() and key.isprintable() and " " not in key else None
+
+
+def _checked(key: str, source: str) -> str:
+    """An error of the HTTP library would quote a wrong key, so that none gets there."""
+    if (fit := usable(key)) is None:
+        raise ModelUnavailable(f"The API key from {source} is none: it must be one line of letters, digits and signs.")
+    return fit
+
+
+def _check_provider(provider: str) -> None:
+    if provider not in PROVIDERS:
+        raise InvalidParams(f"No such provider: '{provider}'. Known: {', '.join(PROVIDERS)}.", place="provider")

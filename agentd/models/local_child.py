@@ -1,0 +1,71 @@
+"""The embedded model's process: llama.cpp's server, out of xllamacpp, on a Unix socket. Run as a script.
+
+It imports nothing of the package, so that it starts quickly and a crash in it costs the daemon nothing. It ends with
+its parent: when its standard input does, or by the parent's death signal on Linux. Its arguments are the weights, the
+socket, the model's name, tokens of context for each request, and requests served at once; the key is in
+``AGENTD_LOCAL_KEY``. It says ``{"ready": true}`` on standard output once it serves.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+_PR_SET_PDEATHSIG = 1
+_IDLE_SECONDS = 120
+_MAX_THREADS = 8
+
+
+def main(weights: str, socket: str, name: str, window: int, parallel: int) -> None:
+    def leave(_signal: int = 0, _frame: FrameType | None = None) -> None:
+        # No clean-up of the library's threads: whoever waited for them has gone.
+        _tidy(Path(socket))
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+
+    # Named like this because it has no types, and may not be installed where types are checked.
+    xllamacpp = importlib.import_module("xllamacpp")
+    params = xllamacpp.CommonParams()
+    params.model.path, params.model_alias = weights, name
+    params.hostnames, params.port = [socket], 0
+    params.api_keys = [os.environ.pop("AGENTD_LOCAL_KEY")]
+    params.n_ctx, params.n_parallel = window * parallel, parallel
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    params.cache_ram_mib, params.verbosity = 0, 0
+    params.ui, params.endpoint_slots = False, False
+    params.sleep_idle_seconds = _IDLE_SECONDS
+    # Browsers must not reach it; there is no origin that it serves.
+    params.cors_origins = "http://127.0.0.1"
+    server = xllamacpp.Server(params)
+    sys.stdout.write(json.dumps({"ready": server.listening_address is not None}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.buffer.read()
+    leave()
+
+
+def _die_with_parent() -> None:
+    """Also when the parent is killed while the model loads and nobody reads standard input yet."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(os.environ.pop("AGENTD_LOCAL_PARENT")):
+        os._exit(0)
+
+
+def _tidy(socket: Path) -> None:
+    """The directory was made for this socket alone; a daemon that was killed cannot remove it."""
+    try:
+        socket.unlink(missing_ok=True)
+        socket.parent.rmdir()
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
