@@ -70,7 +70,7 @@ def _failures() -> Iterator[str]:
     yield "export type FailureKind = keyof typeof FAILURES;"
     yield (
         _comment("`data` of an error response. Other fields, as a failure's row in editors/PROTOCOL.md says.")
-        + "export interface FailureData {\n  readonly kind: FailureKind;\n  readonly retryable: boolean;\n"
+        + 'export interface FailureData {\n  readonly kind: FailureKind | "internal";\n  readonly retryable: boolean;\n'
         "  readonly [detail: string]: unknown;\n}"
     )
 

@@ -25,11 +25,15 @@ def sources(*suffixes: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Import:
-    """One import: ``target`` is the dotted module, ``line`` where it stands. Imports inside functions count too."""
+    """One import: ``target`` is the dotted module, ``line`` where it stands. Imports inside functions count too.
+
+    ``for_types``: it stands under ``if TYPE_CHECKING``, and never runs.
+    """
 
     module: str
     line: int
     target: str
+    for_types: bool
 
     def __str__(self) -> str:
         return f"{self.module}:{self.line} imports {self.target}"
@@ -51,12 +55,18 @@ def imports() -> tuple[Import, ...]:
 
 
 def _imports_of(module: str) -> Iterator[Import]:
-    for node in ast.walk(ast.parse((ROOT / modules()[module]).read_text(encoding="utf-8"))):
+    tree = ast.parse((ROOT / modules()[module]).read_text(encoding="utf-8"))
+    guarded = {inner for node in ast.walk(tree) if _is_type_check(node) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (Import(module, node.lineno, alias.name) for alias in node.names)
+            yield from (Import(module, node.lineno, alias.name, node in guarded) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}:{node.lineno}: imports are absolute here"
             source = node.module or ""
             for alias in node.names:
                 inner = f"{source}.{alias.name}"
-                yield Import(module, node.lineno, inner if inner in modules() else source)
+                yield Import(module, node.lineno, inner if inner in modules() else source, node in guarded)
+
+
+def _is_type_check(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"

@@ -29,6 +29,15 @@ def test_a_method_is_documented(name: str) -> None:
     assert f"### `{name}`\n" in page, "run: python scripts/generate.py"
 
 
+def test_commands_are_methods_and_documented() -> None:
+    from agentd.server.handlers import COMMANDS
+
+    page = (ROOT / "editors" / "PROTOCOL.md").read_text(encoding="utf-8")
+    assert set(COMMANDS.values()) <= set(NAMES)
+    wrong = [f"| `{command}` | `{method}` |" for command, method in COMMANDS.items()]
+    assert [row for row in wrong if row not in page] == [], "add it to scripts/generator/protocol.md"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_is_tested(name: str) -> None:
     helpers = "|".join(sorted(map(re.escape, helpers_of(name))))

@@ -611,7 +611,7 @@ export type FailureKind = keyof typeof FAILURES;
 
 /** `data` of an error response. Other fields, as a failure's row in editors/PROTOCOL.md says. */
 export interface FailureData {
-  readonly kind: FailureKind;
+  readonly kind: FailureKind | "internal";
   readonly retryable: boolean;
   readonly [detail: string]: unknown;
 }
