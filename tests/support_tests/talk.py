@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 from anthropic import AsyncAnthropic
-from anthropic.types import RawMessageStreamEvent
+from anthropic.types import Message, RawMessageStreamEvent
 
 from tests.support.messages_api import MessagesApi
 
@@ -31,6 +31,12 @@ async def stream(client: AsyncAnthropic, request: dict[str, Any]) -> AsyncIterat
     async with await client.messages.create(**request, stream=True) as events:
         async for event in events:
             yield event
+
+
+async def final_message(api: MessagesApi) -> Message:
+    """What the SDK's helper makes of a streamed reply."""
+    async with sdk(api.url) as client, client.messages.stream(**HELLO) as events:
+        return await events.get_final_message()
 
 
 async def read_all(api: MessagesApi, *, unix: Path | None = None) -> tuple[list[str], str, Exception | None]:

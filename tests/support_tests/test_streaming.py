@@ -29,7 +29,7 @@ from tests.support.messages_api import (
     sign,
 )
 
-from .talk import HELLO, read_all, sdk, stream
+from .talk import HELLO, final_message, read_all, sdk, stream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(20)]
 
@@ -64,8 +64,8 @@ async def test_text_arrives_as_the_events_of_the_real_api() -> None:
 @pytest.mark.parametrize("split", ["event", "whole", 1, 7, 4096])
 async def test_everything_arrives_however_the_bytes_are_split(split: Any) -> None:
     reply = Reply(EVERYTHING.parts, usage=EVERYTHING.usage, split=split)
-    async with MessagesApi([reply]) as api, sdk(api.url) as client, client.messages.stream(**HELLO) as events:
-        message = await events.get_final_message()
+    async with MessagesApi([reply]) as api:
+        message = await final_message(api)
     thinking, redacted, text, call = message.content
     assert isinstance(thinking, ThinkingBlock) and thinking.thinking == "Let me see …"
     assert thinking.signature == sign(thinking.thinking)
@@ -79,8 +79,7 @@ async def test_everything_arrives_however_the_bytes_are_split(split: Any) -> Non
 
 async def test_the_same_reply_without_streaming() -> None:
     async with MessagesApi([EVERYTHING, EVERYTHING]) as api, sdk(api.url) as client:
-        async with client.messages.stream(**HELLO) as events:
-            streamed = await events.get_final_message()
+        streamed = await final_message(api)
         whole = await client.messages.create(**HELLO)
     assert [block.to_dict() for block in whole.content] == [
         {key: value for key, value in block.to_dict().items() if key != "parsed_output"} for block in streamed.content

@@ -51,7 +51,7 @@ from .script import (
     Wait,
     say,
 )
-from .scriptfile import ScriptFile, read
+from .scriptfile import ScriptFile, ScriptFileError, read
 from .server import MessagesApi
 from .signing import sign
 from .threaded import ThreadedMessagesApi
@@ -89,6 +89,7 @@ __all__ = [
     "Rules",
     "Script",
     "ScriptFile",
+    "ScriptFileError",
     "Signal",
     "Stall",
     "Text",

@@ -19,7 +19,7 @@ class Fold:
             return
         payload = step.payload
         match payload["type"]:
-            case "message_start":
+            case "message_start" if not self.message:
                 self.message = {**payload["message"], "content": []}
             case "content_block_start":
                 self.message["content"].append(dict(payload["content_block"]))
@@ -32,7 +32,9 @@ class Fold:
     def _take_delta(self, delta: Delta) -> None:
         block = self.message["content"][delta.index]
         if delta.kind != "input_json_delta":
-            block[delta.field] = block.get(delta.field, "") + delta.text
+            # A delta of an unknown type has no field in the block, and so no place in the whole message.
+            if delta.field in block:
+                block[delta.field] += delta.text
             return
         text = self._json[delta.index] = self._json.get(delta.index, "") + delta.text
         try:

@@ -142,6 +142,7 @@ class MessagesApi:
             await asyncio.wait((playing, hangup), return_when=asyncio.FIRST_COMPLETED)
             if playing.done() and (failure := playing.exception()) is not None and not isinstance(failure, OSError):
                 self._prompter.unforeseen(f"answering request {exchange.number} failed: {failure!r}")
+                connection.cut()
             exchange.end("disconnected")
         finally:
             for task in (playing, hangup):
