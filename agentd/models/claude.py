@@ -6,16 +6,17 @@ because the SDK's own stream hides pings, ends in silence at a cut and costs sev
 """
 
 import asyncio
+import contextlib
 import importlib
 import logging
-import sys
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from agentd.config import Settings
-from agentd.core.exchange import ModelEvent, ModelTraits, Request
+from agentd.core.exchange import Message, ModelEvent, ModelTraits, Request, TextBlock
 from agentd.errors import AgentdError, ModelFailed, ModelUnavailable
 from agentd.models import faults
 from agentd.models.credentials import Credentials
@@ -35,16 +36,39 @@ _log = logging.getLogger(__name__)
 
 
 async def warm() -> None:
-    """Import the SDK, on a worker thread. Cheap once done."""
-    if "anthropic.resources.messages" not in sys.modules:
-        await asyncio.to_thread(_import)
+    """Import the SDK and rehearse a call, on a worker thread. Cheap once done."""
+    if not _warmed.is_set():
+        await asyncio.to_thread(_warm_up)
 
 
-def _import() -> None:
-    importlib.import_module("anthropic.resources.messages")
-    # The user chose the model; that it is deprecated belongs in no daemon's stderr.
-    warnings.filterwarnings("ignore", message=r"The model '.*' is deprecated")
-    warnings.filterwarnings("ignore", message=r"Using Claude with .* is deprecated")
+_warmed: Final = threading.Event()
+_warming: Final = threading.Lock()
+
+
+def _warm_up() -> None:
+    with _warming:
+        if _warmed.is_set():
+            return
+        importlib.import_module("anthropic.resources.messages")
+        # The user chose the model; that it is deprecated belongs in no daemon's stderr.
+        warnings.filterwarnings("ignore", message=r"The model '.*' is deprecated")
+        warnings.filterwarnings("ignore", message=r"Using Claude with .* is deprecated")
+        asyncio.run(_rehearse())
+        _warmed.set()
+
+
+async def _rehearse() -> None:
+    """The SDK and its transport import and build as much again at the first call: 20 to 40 ms on the loop, if it were
+    there. This call goes to a socket that cannot be."""
+    import httpx2
+
+    client = sdk_client("http://localhost", httpx2.AsyncHTTPTransport(uds="/dev/null/none", verify=False), "none")
+    traits = ModelTraits(id="rehearsal", provider="none", context_window=0, max_output=1)
+    request = Request(model=traits.id, messages=(Message("user", (TextBlock("?"),)),))
+    with contextlib.suppress(ModelFailed):
+        async for _ in converse(client, request, traits, 1.0, Where(traits.id, "nowhere")):
+            pass
+    await client.close()
 
 
 class Clients:

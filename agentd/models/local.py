@@ -28,6 +28,7 @@ LOCAL_TRAITS: Final = ModelTraits(
     cache=False,
 )
 _AT_ONCE: Final = 2
+_NO_WEIGHTS: Final = "The built-in model is not on this machine yet: `agentd model install` fetches it (93 MB, once)."
 
 
 class LocalModel:
@@ -49,16 +50,15 @@ class LocalModel:
                 "The built-in model's program is not installed: install agentd-lsp[local] into agentd's environment, "
                 "or use Claude (`agentd key set`)."
             )
-        if weights.installed(self._data_dir) is None:
-            return "The built-in model is not on this machine yet: `agentd model install` fetches it (93 MB, once)."
-        return None
+        return None if weights.present(self._data_dir) else _NO_WEIGHTS
 
     async def stream(self, request: Request, environment: Mapping[str, str]) -> AsyncGenerator[ModelEvent]:
         """As ``models.api.Model`` has it; the environment has no bearing on it."""
         del environment
-        path = weights.installed(self._data_dir)
-        if (missing := self.missing()) is not None or path is None:
-            raise ModelUnavailable(missing or "The built-in model is not on this machine.")
+        if (missing := self.missing()) is not None:
+            raise ModelUnavailable(missing)
+        if (path := await weights.find(self._data_dir)) is None:
+            raise ModelUnavailable(_NO_WEIGHTS)
         await warm()
         serving = await self._child.serving(path)
         where = Where(LOCAL_ID, "the built-in model", "", serving.key)
