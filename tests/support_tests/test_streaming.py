@@ -1,6 +1,7 @@
 """What a script says arrives at the real SDK, in every form and split."""
 
 import asyncio
+import json
 import re
 import time
 from pathlib import Path
@@ -194,6 +195,18 @@ async def test_a_delay_passes_between_parts() -> None:
         await read_all(api)
     first, second = api.requests[0].deltas
     assert second.ns - first.ns >= 15_000_000
+
+
+async def test_requests_sent_ahead_of_the_answers_are_answered_in_order() -> None:
+    body = json.dumps({**HELLO, "stream": True}).encode()
+    head = f"POST /v1/messages HTTP/1.1\r\nx-api-key: test-key\r\nanthropic-version: x\r\ncontent-length: {len(body)}"
+    async with MessagesApi([say("first"), say("second")]) as api:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rpartition(":")[2]))
+        writer.write((head.encode() + b"\r\n\r\n" + body) * 2)
+        answers = [await reader.readuntil(b"0\r\n\r\n") for _ in range(2)]
+        writer.close()
+        await writer.wait_closed()
+    assert b"first" in answers[0] and b"second" in answers[1]
 
 
 async def test_models_and_token_counts() -> None:

@@ -294,6 +294,7 @@ async def test_keys_and_version(headers: dict[str, str], status: int, message: s
         ("GET", "/v1/messages", b"", 405),
         ("POST", "/v1/messages", b"{nope", 400),
         ("POST", "/v1/messages", b"[]", 400),
+        ("POST", "/v1/messages?beta=true", b"{}", 400),
         ("POST", "/v1/messages", b" " * (32 * 1024 * 1024 + 1), 413),
     ],
 )

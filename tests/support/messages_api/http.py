@@ -13,6 +13,7 @@ from http import HTTPStatus
 from .errors import ApiError
 
 MAX_BODY = 32 * 1024 * 1024
+_PIECE = 65536
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class HttpConnection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._ahead = b""
+        self._buffer = bytearray()
         self.alive = True
         # drain() then means that the kernel has every byte, so that a reset cannot overtake what came before it.
         writer.transport.set_write_buffer_limits(high=0)
@@ -40,28 +41,30 @@ class HttpConnection:
     async def read(self) -> HttpRequest | None:
         """The next request; None when the client is done."""
         try:
-            head = self._ahead + await self._reader.readuntil(b"\r\n\r\n")
-            self._ahead = b""
+            while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+                await self._more()
+            head = self._take(end + 4)
             request_line, *lines = head.decode("latin-1").split("\r\n")
             method, target, _ = request_line.split(" ")
             pairs = (line.partition(":") for line in lines if line)
             headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
             length = int(headers.get("content-length", "0"))
-            body = await self._reader.readexactly(length)
-        except (OSError, asyncio.IncompleteReadError):
+            while len(self._buffer) < length:
+                await self._more()
+        except (OSError, EOFError):
             return None
-        except (ValueError, asyncio.LimitOverrunError) as error:
+        except ValueError as error:
             raise ApiError(400, f"not an HTTP request: {error}") from error
         if length > MAX_BODY:
             raise ApiError(413, "Request exceeds the maximum size")
-        return HttpRequest(method, target.partition("?")[0], headers, body, time.monotonic_ns())
+        return HttpRequest(method, target.partition("?")[0], headers, self._take(length), time.monotonic_ns())
 
     async def until_closed(self) -> None:
         """Returns when the client has hung up; meant to be raced against the answer."""
         with contextlib.suppress(OSError):
-            while first := await self._reader.read(1):
-                # A request sent ahead of the answer is not a hang-up; it is kept for the next read.
-                self._ahead += first
+            while data := await self._reader.read(_PIECE):
+                # The next request may come while the end of this answer is still being written; it is no hang-up.
+                self._buffer += data
         self.alive = False
 
     async def respond(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
@@ -97,6 +100,17 @@ class HttpConnection:
         self._writer.transport.abort()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
+
+    async def _more(self) -> None:
+        data = await self._reader.read(_PIECE)
+        if not data:
+            raise EOFError
+        self._buffer += data
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
 
     async def _write(self, data: bytes) -> None:
         self._writer.write(data)

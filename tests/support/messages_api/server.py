@@ -5,6 +5,7 @@ the tests are about, and imports nothing of the product.
 """
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from types import TracebackType
@@ -100,15 +101,18 @@ class MessagesApi:
 
     async def _serve(self, connection: HttpConnection) -> None:
         try:
+            # An OSError is a client that went away while it was written to; the exchange has it in its outcome.
+            with contextlib.suppress(OSError):
+                await self._converse(connection)
+        finally:
+            await connection.close()
+
+    async def _converse(self, connection: HttpConnection) -> None:
+        try:
             while connection.alive and (request := await connection.read()) is not None:
                 await self._answer(connection, request)
         except ApiError as error:
             await _refuse(connection, error, _request_id())
-        except OSError:
-            # The client went away while it was written to; the exchange has it in its outcome.
-            pass
-        finally:
-            await connection.close()
 
     async def _answer(self, connection: HttpConnection, request: HttpRequest) -> None:
         if (request.method, request.path) == ("POST", MESSAGES):
