@@ -4,7 +4,7 @@ The package's face: ``connect`` (the async Python client) and the version. Names
 ``agentd lsp``, which an editor waits for, imports next to nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # typing itself costs the bridge milliseconds; checkers know this name
 
 __version__ = "0.1.0"
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Client", "__version__", "connect"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in ("connect", "Client"):
         from agentd import client
 

@@ -30,12 +30,15 @@ class Peer(Protocol):
     @property
     def name(self) -> str:
         """What the client calls itself, empty when it does not say."""
+
     @property
     def environment(self) -> Mapping[str, str]:
         """Key, endpoint, proxy and the like of the client's process; serves the turns that it prompts."""
+
     @property
     def cwd(self) -> str:
         """The client's working directory."""
+
     @property
     def gone(self) -> bool:
         """The connection is lost: what is cancelled now, nobody asked to cancel."""

@@ -136,9 +136,7 @@ class Workspace:
                 peer.publish(published)
 
     def _published(self, metadata: Metadata, event: Event) -> Published:
-        return Published(
-            EventParams(seq=self._seq, session_id=metadata.id, parent_id=metadata.parent_id, event=event)
-        )
+        return Published(EventParams(seq=self._seq, session_id=metadata.id, parent_id=metadata.parent_id, event=event))
 
     # Sessions
 

@@ -223,7 +223,7 @@ METHODS: tuple[Method, ...] = (
     Method("agentd/session/leave", SessionParams, Empty, "No more events of this session to this connection."),
     Method("agentd/session/turns", TurnsParams, TurnsResult, "An older page of turns, those before turn `before`."),
     Method("agentd/session/list", ListParams, ListResult, "Sessions, a page at a time."),
-    Method("agentd/session/show", SessionParams, ShowResult, "One session with its statistics, documents and children."),
+    Method("agentd/session/show", SessionParams, ShowResult, "One session: statistics, documents, children."),
     Method("agentd/session/fork", ForkParams, SessionResult,
            "A new session that begins with the turns through `turn` (0: none; absent: all that ended). "
            "The original is untouched."),

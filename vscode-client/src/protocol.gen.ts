@@ -525,7 +525,7 @@ export interface Methods {
     readonly params: ListParams;
     readonly result: ListResult;
   };
-  /** One session with its statistics, documents and children. */
+  /** One session: statistics, documents, children. */
   "agentd/session/show": {
     readonly params: SessionParams;
     readonly result: ShowResult;
