@@ -58,6 +58,8 @@ class MessagesApi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
+        # A task that is cancelled before its first step would never close its connection.
+        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -124,9 +126,9 @@ class MessagesApi:
         except ApiError as error:
             await _refuse(connection, error, request_id)
             return
-        await play_http(Http(200, json.dumps(answer)), connection, request_id)
         if request.path == COUNT_TOKENS:
             self.counted.append(json.loads(request.body))
+        await play_http(Http(200, json.dumps(answer)), connection, request_id)
 
     async def _messages(self, connection: HttpConnection, request: HttpRequest) -> None:
         exchange = Exchange(len(self.requests) + 1, request, _body(request.body), _request_id())
