@@ -1,0 +1,148 @@
+"""JSON-RPC messages between bytes and values: what a body is, and what an answer looks like.
+
+Judges the envelope only; parameters are judged in ``wire``. Everything that goes out is encoded here, once.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+MessageId = int | str
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+NOT_INITIALIZED = -32002
+CANCELLED = -32800
+REQUEST_FAILED = -32803
+
+
+class Refused(Exception):
+    """A message that gets an error for an answer. ``id``: of the request, where it could be read."""
+
+    def __init__(self, code: int, message: str, id: MessageId | None = None, data: Any = None) -> None:  # noqa: A002
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.id = id
+        self.data = data
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    id: MessageId
+    method: str
+    params: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    method: str
+    params: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer to a request of ours: a result, or an error object."""
+
+    id: Any
+    result: Any
+    error: Any
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def read(body: bytes) -> Request | Notification | Response:
+    """The message in a body. Raises ``Refused``."""
+    try:
+        value = _decoder.decode(body.decode("utf-8"))
+        if _SURROGATE.search(body):
+            value = _whole(value)
+    except UnicodeDecodeError:
+        raise Refused(PARSE_ERROR, "The message is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise Refused(PARSE_ERROR, f"The message is not JSON: {error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise Refused(PARSE_ERROR, "The message is nested too deeply") from None
+    except ValueError:
+        raise Refused(PARSE_ERROR, "The message is not JSON: a number that JSON does not have") from None
+    return _judged(value)
+
+
+def _judged(value: Any) -> Request | Notification | Response:
+    if isinstance(value, list):
+        raise Refused(INVALID_REQUEST, "LSP has no batches: send one message a frame")
+    if not isinstance(value, dict):
+        raise Refused(INVALID_REQUEST, "A message is a JSON object")
+    given = value.get("id")
+    known = given if isinstance(given, int | str) and not isinstance(given, bool) else None
+    if value.get("jsonrpc") != "2.0":
+        raise Refused(INVALID_REQUEST, 'jsonrpc is not "2.0"', known)
+    if "method" not in value:
+        if known is None and "error" in value:
+            # The other side could not read something of ours; to answer that would be the beginning of a quarrel.
+            return Response(None, None, value["error"])
+        if known is not None:
+            # Lua leaves a nil result out.
+            return Response(known, value.get("result"), value.get("error"))
+        raise Refused(INVALID_REQUEST, "A message has a method, or the id of a request that it answers")
+    method = value["method"]
+    if not isinstance(method, str):
+        raise Refused(INVALID_REQUEST, "method is not a string", known)
+    params = value.get("params")
+    if "id" not in value:
+        return Notification(method, params)
+    if known is None:
+        raise Refused(INVALID_REQUEST, "id is not an integer or a string")
+    if params is not None and not isinstance(params, dict | list):
+        raise Refused(INVALID_PARAMS, "params: should be an object", known)
+    return Request(known, method, params)
+
+
+def _whole(value: Any) -> Any:
+    """Half of a surrogate pair (an editor that cut a string in the middle) becomes U+FFFD: it can't be saved as UTF-8,
+    and would fail anywhere further in."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON in UTF-8."""
+    text = _encoder.encode(value)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, allow_nan=False).encode()
+
+
+def result(id: MessageId, value: bytes) -> bytes:  # noqa: A002
+    """An answer; ``value`` is the result as JSON."""
+    return b'{"jsonrpc":"2.0","id":' + encode(id) + b',"result":' + value + b"}"
+
+
+def error(id: MessageId | None, code: int, message: str, data: Any = None) -> bytes:  # noqa: A002
+    problem = {"code": code, "message": message} if data is None else {"code": code, "message": message, "data": data}
+    return encode({"jsonrpc": "2.0", "id": id, "error": problem})
+
+
+def request(id: MessageId, method: str, params: bytes) -> bytes:  # noqa: A002
+    return b'{"jsonrpc":"2.0","id":' + encode(id) + b',"method":' + encode(method) + b',"params":' + params + b"}"
+
+
+def notification(method: str, params: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","method":' + encode(method) + b',"params":' + params + b"}"

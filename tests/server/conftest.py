@@ -1,0 +1,36 @@
+"""A daemon's edge in the test's own loop, on a real socket, around a tiny workspace."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agentd.server.daemon import Daemon
+from agentd.server.lock import Lock
+from tests.server.tiny import COMMANDS, HANDLERS, Given, Inside
+
+
+class Edge:
+    """The daemon, what is inside, and where it listens."""
+
+    def __init__(self, daemon: Daemon, inside: Inside) -> None:
+        self.daemon = daemon
+        self.inside = inside
+
+    @property
+    def path(self) -> str:
+        return self.daemon.socket
+
+
+@pytest.fixture
+async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
+    os.makedirs(tmp_path / "data")
+    lock = Lock(str(tmp_path / "lock"))
+    daemon = Daemon(str(tmp_path), str(tmp_path / "data"), lock, {}, ())
+    inside = Inside(stop=daemon.stop)
+    await daemon.open(inside, HANDLERS, COMMANDS, lambda connection: Given(inside, connection))
+    yield Edge(daemon, inside)
+    await daemon.close()
+    lock.close()
+    assert daemon.connections == 0
