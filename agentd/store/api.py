@@ -56,15 +56,19 @@ class SessionLog(Protocol):
     @property
     def metadata(self) -> Metadata:
         """As last written or read."""
+
     @property
     def last_turn(self) -> int:
         """The highest turn number on record, queued ones included; 0 when there is none."""
+
     @property
     def last(self) -> Turn | None:
         """The newest turn on record, with its items; None when there is none. Kept in step by ``append``."""
+
     @property
     def queued(self) -> tuple[QueuedPrompt, ...]:
         """Prompts that wait, in order."""
+
     @property
     def problems(self) -> tuple[str, ...]:
         """What was found damaged and set aside when the session was opened, in words for people."""

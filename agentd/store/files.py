@@ -1,0 +1,223 @@
+"""The one module that touches the disk. A thin seam: tests pass a ``Files`` that fails where they say.
+
+Everything made here is 0600 (directories 0700), is closed on exec, and follows no symbolic link in its last step.
+Methods raise ``OSError``; ``saving`` and ``loading`` turn that into what people read. Blocking: call from a worker.
+"""
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agentd.errors import LoadFailed, StoreFailed
+
+_COMMON = os.O_CLOEXEC | os.O_NOFOLLOW
+_COPY_BLOCK = 1 << 20
+
+
+@contextmanager
+def saving(what: str = "session") -> Iterator[None]:
+    """A failure to write becomes StoreFailed, in the system's words ("No space left on device")."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailed(words(error), what) from error
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """A failure to read becomes LoadFailed."""
+    try:
+        yield
+    except OSError as error:
+        raise LoadFailed(words(error)) from error
+
+
+def words(error: OSError) -> str:
+    """What went wrong, without any path."""
+    return error.strerror or str(error)
+
+
+class Files:
+    """File operations as the store needs them."""
+
+    def create(self, path: Path) -> int:
+        """A new file for appending; FileExistsError if anything, even a dangling link, is there."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | _COMMON, 0o600)
+
+    def append_to(self, path: Path, *, create: bool = False) -> int:
+        """An existing file (or a new one, with ``create``) for appending."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | _COMMON | (os.O_CREAT if create else 0)
+        return self._regular(os.open(path, flags, 0o600))
+
+    def open_read(self, path: Path) -> int:
+        """A regular file for reading. Does not block on a pipe that someone put in its place."""
+        return self._regular(os.open(path, os.O_RDONLY | os.O_NONBLOCK | _COMMON))
+
+    def _regular(self, fd: int) -> int:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "Not a regular file")
+        return fd
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def write(self, fd: int, data: bytes) -> None:
+        """All of ``data``, however many writes it takes."""
+        written = os.write(fd, data)
+        if written < len(data):
+            view = memoryview(data)
+            while written < len(data):
+                written += os.write(fd, view[written:])
+
+    def sync(self, fd: int) -> None:
+        """The file's data, and what is needed to read it back, on stable storage."""
+        if sys.platform == "darwin":
+            import fcntl
+
+            # fsync on macOS stops at the drive's cache.
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        else:
+            os.fdatasync(fd)
+
+    def sync_directory(self, path: Path) -> None:
+        """The names in a directory, on stable storage."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def read_at(self, fd: int, size: int, offset: int) -> bytes:
+        """Up to ``size`` bytes from ``offset``; fewer only at the end of the file."""
+        data = os.pread(fd, size, offset)
+        if 0 < len(data) < size:
+            parts, got = [data], len(data)
+            while got < size and (more := os.pread(fd, size - got, offset + got)):
+                parts.append(more)
+                got += len(more)
+            return b"".join(parts)
+        return data
+
+    def contents(self, path: Path) -> bytes:
+        fd = self.open_read(path)
+        try:
+            return self.read_at(fd, os.fstat(fd).st_size, 0)
+        finally:
+            os.close(fd)
+
+    def stat(self, path: Path) -> os.stat_result:
+        """Of the path itself, not of what a link there points to."""
+        return os.lstat(path)
+
+    def names(self, path: Path) -> list[str]:
+        """What a directory holds."""
+        return [entry.name for entry in path.iterdir()]
+
+    def directories(self, path: Path) -> list[str]:
+        """The names of real directories in it; links to directories are none of ours."""
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+    def exists(self, path: Path) -> bool:
+        """Whether anything has this name, even a dangling link."""
+        return os.path.lexists(path)
+
+    def is_directory(self, path: Path) -> bool:
+        """A real one, no link."""
+        return path.is_dir() and not path.is_symlink()
+
+    def stat_open(self, fd: int) -> os.stat_result:
+        return os.fstat(fd)
+
+    def truncate(self, path: Path, size: int) -> None:
+        """Cut a file and sync it."""
+        fd = self.append_to(path)
+        try:
+            os.ftruncate(fd, size)
+            self.sync(fd)
+        finally:
+            os.close(fd)
+
+    def rename(self, source: Path, target: Path) -> None:
+        source.rename(target)
+
+    def unlink(self, path: Path) -> None:
+        path.unlink()
+
+    def mkdir(self, path: Path) -> None:
+        path.mkdir(0o700)
+
+    def link(self, source: Path, target: Path) -> None:
+        os.link(source, target, follow_symlinks=False)
+
+    def write_new(self, path: Path, data: bytes) -> None:
+        """A new file with this content, synced. Its name is durable once its directory is synced."""
+        fd = self.create(path)
+        try:
+            self.write(fd, data)
+            self.sync(fd)
+        finally:
+            self.close(fd)
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """The file's content, exchanged at once and durably: nobody ever sees a half. One writer per path."""
+        temporary = path.with_name(f".{path.name}.new")
+        try:
+            self.write_new(temporary, data)
+        except FileExistsError:
+            # Left by a crash, or planted: only the name is removed, never what a link points to.
+            self.unlink(temporary)
+            self.write_new(temporary, data)
+        self.rename(temporary, path)
+        self.sync_directory(path.parent)
+
+    def copy(self, source: int, start: int, end: int, target: int) -> None:
+        """Bytes of one file to the end of another (not opened for appending), in the kernel where it can."""
+        offset = start
+        if sys.platform == "linux":
+            try:
+                while offset < end:
+                    copied = os.copy_file_range(source, target, end - offset, offset_src=offset)
+                    if copied == 0:
+                        break
+                    offset += copied
+            except OSError as error:
+                # Across file systems and on some network ones the kernel declines: then by hand.
+                if error.errno not in (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM):
+                    raise
+        while offset < end:
+            data = self.read_at(source, min(_COPY_BLOCK, end - offset), offset)
+            if not data:
+                raise OSError(errno.EIO, "The file became shorter while it was copied")
+            self.write(target, data)
+            offset += len(data)
+
+    def create_for_copy(self, path: Path) -> int:
+        """A new file for ``copy``, which an appending descriptor cannot take."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _COMMON, 0o600)
+
+    def ensure_directory(self, path: Path) -> None:
+        """The directory and what is missing above it, each 0700. A link to one is accepted: people move stores."""
+        if path.is_dir():
+            return
+        self.ensure_directory(path.parent)
+        try:
+            self.mkdir(path)
+        except FileExistsError:
+            if not path.is_dir():
+                raise
+        self.sync_directory(path.parent)
+
+    def remove_tree(self, path: Path) -> None:
+        """A directory of ours with all in it; links in it are removed, not followed."""
+        for entry in list(os.scandir(path)):
+            if entry.is_dir(follow_symlinks=False):
+                self.remove_tree(Path(entry.path))
+            else:
+                Path(entry.path).unlink()
+        path.rmdir()

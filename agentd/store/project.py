@@ -1,0 +1,235 @@
+"""The file store of one project: its directory, its sessions' directories, and the threads that write and read them.
+
+Owns the names in ``sessions/``: a session appears and disappears whole. What is inside one is ``session_log``'s.
+"""
+
+import asyncio
+import errno
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from agentd.core.fold import is_open
+from agentd.core.metadata import Metadata
+from agentd.core.records import Draft
+from agentd.errors import AgentdError, SessionInUse, SessionNotFound, StoreFailed
+from agentd.store.api import SessionLog
+from agentd.store.files import Files, loading, saving, words
+from agentd.store.fork import copy_through, link_blobs
+from agentd.store.journal import NAME as JOURNAL
+from agentd.store.lane import CLOSED, settled
+from agentd.store.load import Loaded, load
+from agentd.store.metadata_file import NAME as METADATA
+from agentd.store.metadata_file import read_metadata
+from agentd.store.session_log import FileSessionLog
+from agentd.store.transcript import FIRST, Entry, Segment
+
+PROJECT = "project.json"
+VERSION = 1
+WRITERS = 4
+READERS = 2
+_NEW, _DELETED = ".new-", ".deleted-"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
+T = TypeVar("T")
+
+
+class FileStore:
+    """See ``Store``. ``directory`` is the project's (``projects/<slug>``), ``root`` the workspace root it is of."""
+
+    def __init__(
+        self, directory: Path, root: str, *, project_id: str | None = None, files: Files | None = None
+    ) -> None:
+        self._directory = directory
+        self._sessions = directory / "sessions"
+        self._root = root
+        self._project_id = project_id
+        self._files = files or Files()
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="agentd-write")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="agentd-read")
+        self._newer = False
+        self._open: dict[str, FileSessionLog | None] = {}
+        self._problems: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(problem for problems in self._problems.values() for problem in problems)
+
+    @property
+    def location(self) -> str:
+        return str(self._directory)
+
+    async def start(self) -> tuple[str, ...]:
+        return await self._write(self._start)
+
+    async def list_metadata(self) -> Sequence[Metadata]:
+        listed, problems = await self._read(self._list)
+        self._problems |= {"list": tuple(problems)}
+        return listed
+
+    async def create(self, metadata: Metadata, drafts: Sequence[Draft]) -> SessionLog:
+        return await self._build(metadata, partial(self._write_first, Entry.of(drafts)))
+
+    async def fork(self, source: SessionLog, through: int, metadata: Metadata) -> SessionLog:
+        if not isinstance(source, FileSessionLog):
+            raise StoreFailed("the session is of another store")
+        return await self._build(metadata, partial(self._copy, source.directory, source.segments, through))
+
+    async def open(self, session_id: str) -> SessionLog:
+        if not _ID.fullmatch(session_id):
+            raise SessionNotFound(session_id)
+        with self._claimed(session_id):
+            return await self._load(session_id)
+
+    async def close(self) -> None:
+        for log in list(self._open.values()):
+            if log is not None:
+                await log.close()
+        self._writers.shutdown(wait=False)
+        self._readers.shutdown(wait=False)
+
+    async def _build(self, metadata: Metadata, fill: Callable[[Path], None]) -> SessionLog:
+        if not _ID.fullmatch(metadata.id):
+            raise StoreFailed("its id is no id of a session")
+        with self._claimed(metadata.id):
+            await self._write(partial(self._make, metadata, fill))
+            return await self._load(metadata.id)
+
+    @contextmanager
+    def _claimed(self, session_id: str) -> Iterator[None]:
+        """One owner at a time: two would give the same numbers."""
+        if session_id in self._open:
+            raise SessionInUse(f"Session '{session_id[:8]}' is already open.", sessionId=session_id)
+        self._open[session_id] = None
+        try:
+            yield
+        finally:
+            if self._open.get(session_id) is None:
+                self._open.pop(session_id, None)
+
+    async def _load(self, session_id: str) -> FileSessionLog:
+        directory = self._sessions / session_id
+        loaded = await self._read(partial(self._load_directory, directory))
+        log = FileSessionLog(self._files, directory, loaded, self._writers, self._readers, self._let_go)
+        await log.recover()
+        self._open[session_id] = log
+        return log
+
+    def _let_go(self, session_id: str) -> None:
+        self._open.pop(session_id, None)
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        return await settled(self._submit(self._writers, work))
+
+    async def _read(self, work: Callable[[], T]) -> T:
+        return await self._submit(self._readers, work)
+
+    def _submit(self, workers: ThreadPoolExecutor, work: Callable[[], T]) -> "asyncio.Future[T]":
+        try:
+            return asyncio.get_running_loop().run_in_executor(workers, work)
+        except RuntimeError:
+            raise StoreFailed(CLOSED) from None
+
+    # What follows runs in workers.
+
+    def _start(self) -> tuple[str, ...]:
+        with saving("project"):
+            self._files.ensure_directory(self._sessions)
+        notes: list[str] = []
+        self._write_project(notes)
+        cut_off = []
+        with loading():
+            for name in self._files.directories(self._sessions):
+                directory = self._sessions / name
+                if name.startswith((_NEW, _DELETED)):
+                    self._tidy(directory, notes)
+                elif _ID.fullmatch(name) and self._files.exists(directory / JOURNAL):
+                    cut_off.append(name)
+        self._problems = {"start": tuple(notes)}
+        return tuple(cut_off)
+
+    def _write_project(self, notes: list[str]) -> None:
+        """Best effort: a store that cannot be written can be read."""
+        path = self._directory / PROJECT
+        ours = {"version": VERSION, "root": self._root, "project_id": self._project_id}
+        try:
+            there = json.loads(self._files.contents(path))
+        except FileNotFoundError:
+            there = {}
+        except (OSError, ValueError) as error:
+            notes.append(f"{PROJECT} could not be read and was made anew: {error}")
+            there = {}
+        there = there if isinstance(there, dict) else {}
+        version = there.get("version", VERSION)
+        if isinstance(version, int) and version > VERSION:
+            self._newer = True
+            notes.append("A newer version of agentd wrote this project's sessions: they are open for reading only.")
+            return
+        wanted = {**there, **{key: value for key, value in ours.items() if value is not None}}
+        if wanted != there:
+            try:
+                self._files.replace(path, json.dumps(wanted, indent=2).encode() + b"\n")
+            except OSError as error:
+                notes.append(f"{PROJECT} could not be written: {words(error)}")
+
+    def _tidy(self, directory: Path, notes: list[str]) -> None:
+        try:
+            self._files.remove_tree(directory)
+        except OSError as error:
+            notes.append(f"{directory.name} could not be removed: {words(error)}")
+
+    def _list(self) -> tuple[list[Metadata], list[str]]:
+        listed, notes = [], []
+        with loading():
+            names = self._files.directories(self._sessions)
+        for name in names:
+            if not _ID.fullmatch(name):
+                continue
+            try:
+                listed.append(read_metadata(self._files, self._sessions / name).metadata)
+            except (AgentdError, OSError) as error:
+                why = error.message if isinstance(error, AgentdError) else words(error)
+                notes.append(f"Session '{name[:8]}' could not be read: {why}")
+        return listed, notes
+
+    def _load_directory(self, directory: Path) -> Loaded:
+        if not self._files.is_directory(directory):
+            raise SessionNotFound(directory.name)
+        return load(self._files, directory, newer=self._newer)
+
+    def _make(self, metadata: Metadata, fill: Callable[[Path], None]) -> None:
+        """A session's directory, built aside and renamed: whoever sees it sees all of it."""
+        if self._newer:
+            raise StoreFailed("a newer version of agentd wrote this store, so it is open for reading only")
+        building, final = self._sessions / f"{_NEW}{metadata.id}", self._sessions / metadata.id
+        with saving():
+            if self._files.exists(final):
+                raise FileExistsError(errno.EEXIST, "A session with this id exists")
+            if self._files.exists(building):
+                self._files.remove_tree(building)
+            self._files.mkdir(building)
+            made = building
+            try:
+                self._files.write_new(building / METADATA, metadata.dump_json())
+                fill(building)
+                self._files.sync_directory(building)
+                self._files.rename(building, final)
+                made = final
+                self._files.sync_directory(self._sessions)
+            except BaseException:
+                self._tidy(made, [])
+                raise
+
+    def _write_first(self, entry: Entry, directory: Path) -> None:
+        starts = [draft for draft in entry.drafts if draft.kind == "turn"]
+        if starts and is_open(starts[-1].body):
+            self._files.write_new(directory / JOURNAL, b"")
+        self._files.write_new(directory / FIRST, b"".join(entry.lines_from(0)))
+
+    def _copy(self, source: Path, segments: Sequence[Segment], through: int, directory: Path) -> None:
+        copy_through(self._files, segments, through, directory)
+        link_blobs(self._files, source, directory)

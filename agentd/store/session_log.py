@@ -1,0 +1,257 @@
+"""One open session of the file store: what it knows in memory is in step with what is durable, and small.
+
+Owns no file itself: transcript, journal, queue, metadata and event log do. Called from the event loop alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agentd.core.fold import TurnFold, fit, is_open
+from agentd.core.metadata import Metadata
+from agentd.core.records import ITEM_KINDS, Draft
+from agentd.errors import StoreFailed
+from agentd.protocol import Item, Turn
+from agentd.store.api import Conversation, Page, QueuedPrompt
+from agentd.store.eventlog import EventLog, event_line
+from agentd.store.files import Files, loading, saving
+from agentd.store.journal import Journal
+from agentd.store.lane import Lane
+from agentd.store.load import LAST_BYTES, Loaded
+from agentd.store.metadata_file import write_metadata
+from agentd.store.pages import Hint, read_conversation, read_page
+from agentd.store.queue import Change, Queue
+from agentd.store.reader import Problems, Reader
+from agentd.store.transcript import Entry, Segment, Transcript
+
+_HINTS = 64
+_PROMPTS = frozenset({"prompt"})
+T = TypeVar("T")
+
+
+class FileSessionLog:
+    """See ``SessionLog``. ``writers`` and ``readers`` are the store's threads: a slow sync holds up no reading."""
+
+    def __init__(
+        self,
+        files: Files,
+        directory: Path,
+        loaded: Loaded,
+        writers: Executor,
+        readers: Executor,
+        closed: Callable[[str], None],
+    ) -> None:
+        self._files = files
+        self._directory = directory
+        self._readers = readers
+        self._closed = closed
+        self._open = True
+        self._newer = loaded.newer
+        self._metadata = loaded.metadata
+        self._last_turn = loaded.last_turn
+        self._fold = loaded.last
+        self._last: Turn | None = None
+        self._owed = loaded.owed
+        self._has_journal = loaded.journal
+        self._notes = loaded.problems
+        self._found = Problems()
+        self._hints: dict[int, Hint] = {}
+        self._marks = 0
+        self._queued = dict(loaded.queued)
+        self._journal = Journal(files, directory)
+        self._transcript = Transcript(
+            files, directory, loaded.segments, loaded.last_seq, loaded.last_seq, sound=loaded.sound
+        )
+        self._records = Lane[Entry](writers, self._write_records, self._records_written)
+        queue = Queue(files, directory, loaded.queued, loaded.queue_last, loaded.queue_size)
+        self._queue = Lane[Change](writers, queue.write, self._queue_written)
+        self._saves = Lane[Metadata](writers, partial(write_metadata, files, directory), self._metadata_written)
+        self._events = Lane[bytes](writers, EventLog(files, directory).write)
+
+    @property
+    def id(self) -> str:
+        return self._directory.name
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return self._directory
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """What is durable of the transcript now."""
+        return self._transcript.segments
+
+    @property
+    def metadata(self) -> Metadata:
+        return self._metadata
+
+    @property
+    def last_turn(self) -> int:
+        return self._last_turn
+
+    @property
+    def last(self) -> Turn | None:
+        if self._last is None and self._fold is not None:
+            turn = self._fold.turn()
+            # An ended turn is held for a retry and for lists: its prompt whole, its outputs within bounds.
+            self._last = fit(turn, LAST_BYTES, whole=_PROMPTS) if self._fold.ended else turn
+        return self._last
+
+    @property
+    def queued(self) -> tuple[QueuedPrompt, ...]:
+        return tuple(self._queued.values())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return (*self._notes, *self._found.texts)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether a newer version of agentd wrote it."""
+        return self._newer
+
+    async def append(self, drafts: Sequence[Draft]) -> None:
+        self._check_writable()
+        if not drafts and not self._owed:
+            return
+        # What a failed recovery still owes goes first: a turn that was cut off ends before the next one starts.
+        owed, self._owed = self._owed, ()
+        try:
+            await self._records.put(Entry.of((*owed, *drafts)))
+        except Exception:
+            self._owed = owed + self._owed
+            raise
+
+    def journal_start(self, turn: int, item: Item) -> None:
+        self._check_writable()
+        self._journal.start(turn, item)
+
+    def journal_delta(self, turn: int, item_id: str, text: str) -> None:
+        self._journal.delta(turn, item_id, text)
+
+    def journal_end(self, turn: int, item: Item) -> None:
+        self._journal.end(turn, item)
+
+    def journal_clear(self) -> None:
+        self._journal.clear()
+
+    async def save_metadata(self, metadata: Metadata) -> None:
+        self._check_writable("session metadata")
+        await self._saves.put(metadata)
+
+    async def enqueue(self, prompt: QueuedPrompt) -> None:
+        self._check_writable("prompt")
+        await self._queue.put(prompt)
+
+    async def dequeue(self, number: int) -> None:
+        self._check_writable("prompt")
+        await self._queue.put(number)
+
+    async def page(self, before: int | None, limit: int, max_bytes: int = 1_000_000) -> Page:
+        if before is not None and before > self._last_turn:
+            before = None
+        hint = self._hints.get(before) if before is not None else None
+        marks = self._marks
+        page, older = await self._read(
+            partial(read_page, self._reader(max_bytes), before, hint, limit, max_bytes, self._live())
+        )
+        if older is not None and page.before is not None and marks == self._marks:
+            while len(self._hints) >= _HINTS:
+                del self._hints[next(iter(self._hints))]
+            self._hints[page.before] = older
+        return page
+
+    async def conversation(self, max_bytes: int) -> Conversation:
+        return await self._read(partial(read_conversation, self._reader(max_bytes), max_bytes, self._live()))
+
+    def log_event(self, name: str, fields: Mapping[str, Any]) -> None:
+        if self._open and not self._newer:
+            self._events.post(event_line(name, fields))
+
+    async def close(self) -> None:
+        """Waits for what is being written. Nothing can be written afterwards."""
+        if not self._open:
+            return
+        self._open = False
+        for lane in (self._records, self._queue, self._saves, self._events):
+            await lane.drain()
+        self._journal.close()
+        # Everything acknowledged was synced: there is nothing that a failing close could lose.
+        with suppress(OSError):
+            self._transcript.close()
+        self._closed(self.id)
+
+    async def recover(self) -> None:
+        """End what was cut off. On a failing disk the session opens all the same; the next ``append`` owes it."""
+        if self._newer:
+            return
+        if self._owed:
+            owed = self._owed
+            try:
+                await self.append(())
+            except StoreFailed as error:
+                self._notes = (*self._notes, f"A turn that was cut off could not be ended on disk yet: {error.message}")
+                for draft in owed:
+                    self._apply(draft, str(draft.body.get("ended", "")))
+                return
+        if self._has_journal:
+            self._journal.clear()
+
+    def _reader(self, max_bytes: int) -> Reader:
+        return Reader(self._files, self._transcript.segments, self._found, max_bytes)
+
+    async def _read(self, read: Callable[[], T]) -> T:
+        with loading():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, read)
+
+    def _live(self) -> int | None:
+        return self._fold.number if self._fold is not None and not self._fold.ended else None
+
+    def _check_writable(self, what: str = "session") -> None:
+        if self._newer:
+            raise StoreFailed("a newer version of agentd wrote it, so it is open for reading only", what)
+        if not self._open:
+            raise StoreFailed("the session is closed", what)
+
+    def _write_records(self, entries: Sequence[Entry]) -> None:
+        """In a worker."""
+        starts = [draft for entry in entries for draft in entry.drafts if draft.kind == "turn"]
+        if starts and is_open(starts[-1].body):
+            with saving():
+                self._journal.prepare()
+        self._transcript.write(entries)
+
+    def _records_written(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            for draft in entry.drafts:
+                self._apply(draft, entry.time)
+
+    def _apply(self, draft: Draft, time: str) -> None:
+        if draft.kind == "mark":
+            self._marks += 1
+            self._hints.clear()
+        if draft.turn <= 0 or not (draft.kind == "turn" or draft.kind in ITEM_KINDS):
+            return
+        self._last_turn = max(self._last_turn, draft.turn)
+        fold = self._fold
+        if fold is None or (fold.number != draft.turn and draft.kind == "turn"):
+            fold = self._fold = TurnFold(draft.turn)
+        if fold.number == draft.turn:
+            fold.add(draft.kind, draft.body, time)
+            self._last = None
+
+    def _metadata_written(self, batch: Sequence[Metadata]) -> None:
+        self._metadata = batch[-1]
+
+    def _queue_written(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if isinstance(change, QueuedPrompt):
+                self._queued[change.number] = change
+                self._last_turn = max(self._last_turn, change.number)
+            else:
+                self._queued.pop(change, None)
