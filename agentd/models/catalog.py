@@ -6,7 +6,6 @@ from typing import Final
 
 from agentd.config import Settings
 from agentd.core.exchange import ModelTraits
-from agentd.errors import AgentdError
 from agentd.models import claude
 from agentd.models.api import Model
 from agentd.models.claude import ClaudeModel, Clients
@@ -90,14 +89,11 @@ class ModelCatalog:
     async def warm(self) -> None:
         """Import the SDK and look into the keyring, both off the loop. Never raises for a source that is broken."""
         await claude.warm()
-        try:
-            await self.credentials.refresh()
-        except AgentdError:
-            # The turn that needs the key says what is wrong with it.
-            return
+        await self.credentials.refresh()
 
     async def close(self) -> None:
         await self._local.close()
+        await self.credentials.close()
         await self._clients.close()
 
     @property

@@ -51,14 +51,25 @@ class Child:
         return self._process is not None and self._process.returncode is None
 
     @property
+    def now(self) -> Serving | None:
+        """The child if one serves now; nothing is started."""
+        return self._serving if self.alive else None
+
+    @property
     def last_words(self) -> str:
         """The last lines of its standard error, in one: empty if it said nothing."""
         return " / ".join(self._errors)
 
+    async def died(self, seconds: float) -> bool:
+        """Whether it has ended, or does within this time: a broken connection is noticed sooner than a dead process."""
+        if self._watching is not None:
+            await asyncio.wait([self._watching], timeout=seconds)
+        return not self.alive
+
     async def serving(self, weights: Path) -> Serving:
         """The running child, started if there is none. Raises ``ModelUnavailable`` when it does not come up."""
-        if self._serving is not None and self.alive:
-            return self._serving
+        if (serving := self.now) is not None:
+            return serving
         if self._starting is None:
             self._starting = asyncio.create_task(self._start(weights), name="embedded model: start")
             self._starting.add_done_callback(self._started)

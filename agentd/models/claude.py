@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from agentd.config import Settings
@@ -150,8 +151,9 @@ class ClaudeModel:
         target = endpoint(found.base_url, found.key, found.bearer, environment)
         client = await self._clients.get(target)
         where = Where(request.model, target.host, f"the key is from {found.source}; {Where.key_hint}", found.key)
-        async for event in converse(client, request, self._traits, self._settings.stall_seconds, where):
-            yield event
+        async with aclosing(converse(client, request, self._traits, self._settings.stall_seconds, where)) as events:
+            async for event in events:
+                yield event
 
 
 async def converse(
@@ -165,8 +167,10 @@ async def converse(
     response: httpx2.Response | None = None
     try:
         response = await _ask(client, request, traits, stall, where)
-        async for event in read_reply(response, stall, where):
-            yield event
+        # Left to itself an inner generator is closed some time after the outer one: the connection would stay open.
+        async with aclosing(read_reply(response, stall, where)) as events:
+            async for event in events:
+                yield event
     except AgentdError:
         raise
     except Exception as error:

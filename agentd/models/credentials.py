@@ -6,6 +6,8 @@ command, the keyring) runs on a thread and under a time limit, never on the loop
 """
 
 import asyncio
+import contextlib
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +17,12 @@ from typing import Final, Literal
 from agentd.config import Settings
 from agentd.errors import InvalidParams, ModelUnavailable
 from agentd.models import vault
+from agentd.models.command import run_for_line
 
 Source = Literal["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "api_key_command", "the keyring", "credentials.json"]
 
 PROVIDERS: Final = ("anthropic",)
 _CACHED_SECONDS: Final = 300.0
-_COMMAND_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Credentials:
         self._data_dir = data_dir
         self._kept: Found | None = None
         self._read_at = -_CACHED_SECONDS
+        self._reading: asyncio.Task[Found | None] | None = None
 
     async def find(self, environment: Mapping[str, str]) -> Found | None:
         """The key for this client's turn, or None. Raises ``ModelUnavailable`` when a source is there and broken."""
@@ -52,7 +55,7 @@ class Credentials:
                 "ANTHROPIC_BASE_URL is set without ANTHROPIC_API_KEY: a kept key is sent only to the base_url of "
                 "config.toml. Set base_url there, or put the key beside ANTHROPIC_BASE_URL."
             )
-        found = await self._stored()
+        found = await self._stored(environment)
         if found is None and self._settings.base_url:
             # Ollama and the like want none, but the SDK wants a word.
             return Found("none", "nowhere: none is needed", base_url=self._settings.base_url)
@@ -67,14 +70,16 @@ class Credentials:
     async def refresh(self) -> None:
         """Look into the keyring once, so that ``known`` knows. Never raises for a source that is broken."""
         if not self._settings.api_key_command:
-            self._kept = await self._from_vault()
+            # A key that is none is told by the turn that needs it.
+            with contextlib.suppress(ModelUnavailable):
+                await self._stored(os.environ)
 
-    async def set(self, provider: str, key: str) -> Source:
-        """Keep a key; says where. An empty key forgets it. Raises ``InvalidParams`` for what is no key."""
+    async def set(self, provider: str, key: str) -> Source | None:
+        """Keep a key; says where. An empty one forgets what was kept. Raises ``InvalidParams`` for what is no key."""
         _check_provider(provider)
         if not key.strip():
             await self.unset(provider)
-            return "the keyring"
+            return None
         checked = usable(key)
         if checked is None:
             raise InvalidParams("That is no API key: it must be one line of letters, digits and signs.")
@@ -85,13 +90,21 @@ class Credentials:
     async def unset(self, provider: str) -> bool:
         """Forget a kept key, wherever it is; False if there was none."""
         _check_provider(provider)
-        self._forget()
-        return await vault.forget(self._data_dir, provider)
+        try:
+            return await vault.forget(self._data_dir, provider)
+        finally:
+            self._forget()
 
     async def status(self, environment: Mapping[str, str]) -> str | None:
         """In words where a key would come from now; None: there is none. Never the key, nor a part of it."""
         found = await self.find(environment)
         return None if found is None else found.source
+
+    async def close(self) -> None:
+        """End a reading that nobody waits for any more."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
 
     def _from_environment(self, environment: Mapping[str, str]) -> Found | None:
         url = environment.get("ANTHROPIC_BASE_URL") or self._settings.base_url
@@ -102,11 +115,26 @@ class Credentials:
                 return Found(_checked(text, name), name, bearer, url)
         return None
 
-    async def _stored(self) -> Found | None:
-        if self._kept is None or time.monotonic() - self._read_at > _CACHED_SECONDS:
-            command = self._settings.api_key_command
-            self._kept = await self._from_command(command) if command else await self._from_vault()
-            self._read_at = time.monotonic()
+    async def _stored(self, environment: Mapping[str, str]) -> Found | None:
+        if self._kept is not None and time.monotonic() - self._read_at < _CACHED_SECONDS:
+            return self._kept
+        if self._reading is None:
+            # One reading for all turns that ask now: a command may ask its user each time. Shielded, because a turn
+            # that is interrupted must not take the key from the others.
+            self._reading = asyncio.create_task(self._read(environment), name="read the API key")
+            self._reading.add_done_callback(self._was_read)
+        return await asyncio.shield(self._reading)
+
+    def _was_read(self, task: asyncio.Task[Found | None]) -> None:
+        self._reading = None
+        if not task.cancelled():
+            # Read here, an error is not reported a second time when nobody waits any more.
+            task.exception()
+
+    async def _read(self, environment: Mapping[str, str]) -> Found | None:
+        command = self._settings.api_key_command
+        self._kept = await self._from_command(command, environment) if command else await self._from_vault()
+        self._read_at = time.monotonic()
         return self._kept
 
     async def _from_vault(self) -> Found | None:
@@ -116,34 +144,10 @@ class Credentials:
         key, source = kept
         return Found(_checked(key, source), source, base_url=self._settings.base_url)
 
-    async def _from_command(self, command: tuple[str, ...]) -> Found:
+    async def _from_command(self, command: tuple[str, ...], environment: Mapping[str, str]) -> Found:
         name = Path(command[0]).name
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it cannot be started"
-            raise ModelUnavailable(f"api_key_command: {name}: {reason}.") from error
-        try:
-            async with asyncio.timeout(_COMMAND_SECONDS):
-                output, _ = await process.communicate()
-        except TimeoutError as error:
-            raise ModelUnavailable(f"api_key_command: {name} took longer than {_COMMAND_SECONDS:g} s.") from error
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode:
-            raise ModelUnavailable(f"api_key_command: {name} failed with exit code {process.returncode}.")
-        # What it printed may be half a secret: it is never quoted.
-        lines = output.decode(errors="replace").splitlines()
-        key = _checked(lines[0].strip() if lines else "", "api_key_command")
-        return Found(key, "api_key_command", base_url=self._settings.base_url)
+        output = await run_for_line(command, {**os.environ, **environment}, f"api_key_command: {name}")
+        return Found(_checked(output, "api_key_command"), "api_key_command", base_url=self._settings.base_url)
 
     def _forget(self) -> None:
         self._kept, self._read_at = None, -_CACHED_SECONDS

@@ -5,6 +5,7 @@ It is a child process that speaks the Messages API on a Unix socket, so that Cla
 
 import importlib.util
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ LOCAL_TRAITS: Final = ModelTraits(
     cache=False,
 )
 _AT_ONCE: Final = 2
+_DEATH_SECONDS: Final = 1.0
 _NO_WEIGHTS: Final = "The built-in model is not on this machine yet: `agentd model install` fetches it (93 MB, once)."
 
 
@@ -42,6 +44,17 @@ class LocalModel:
     @property
     def traits(self) -> ModelTraits:
         return LOCAL_TRAITS
+
+    @property
+    def pid(self) -> int | None:
+        """The process, for status and doctor; None while there is none."""
+        serving = self._child.now
+        return None if serving is None else serving.pid
+
+    @property
+    def socket(self) -> Path | None:
+        serving = self._child.now
+        return None if serving is None else serving.socket
 
     def missing(self) -> str | None:
         """In words what must be installed before it can run; None: nothing."""
@@ -63,10 +76,11 @@ class LocalModel:
         serving = await self._child.serving(path)
         where = Where(LOCAL_ID, "the built-in model", "", serving.key)
         try:
-            async for event in _ask(serving, request, self._settings.stall_seconds, where):
-                yield event
+            async with aclosing(_ask(serving, request, self._settings.stall_seconds, where)) as events:
+                async for event in events:
+                    yield event
         except ModelFailed as failure:
-            if self._child.alive:
+            if failure.reason not in ("network", "cutOff") or not await self._child.died(_DEATH_SECONDS):
                 raise
             said = self._child.last_words
             raise ModelFailed(
@@ -90,7 +104,8 @@ async def _ask(serving: Serving, request: Request, stall: float, where: Where) -
         headers={"Connection": "close"},
     )
     try:
-        async for event in converse(client, request, LOCAL_TRAITS, stall, where):
-            yield event
+        async with aclosing(converse(client, request, LOCAL_TRAITS, stall, where)) as events:
+            async for event in events:
+                yield event
     finally:
         await client.close()
