@@ -1,0 +1,129 @@
+"""The command line's entry: which words are a command and which a prompt, and how a command ends.
+
+Only the module of the command that was named is imported; all of them for help and completion.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from agentd.cli import output, words
+from agentd.cli.failing import FAILED, INTERRUPTED, WRONG_USE, Stop, WrongUse, explain
+from agentd.errors import AgentdError
+
+GROUPS: dict[str, str] = {
+    "chat": "talk", "continue": "talk", "resume": "talk", "run": "talk",
+    "session": "session", "sessions": "session",
+    "model": "model", "models": "model", "key": "key",
+    "status": "daemon", "stop": "daemon", "logs": "daemon", "init": "project", "doctor": "doctor",
+    "lsp": "editors", "serve": "editors",
+}  # fmt: skip
+"""Each command and the module of ``agentd.cli`` that adds it, in the order of the help."""
+
+COMPLETION = "_AGENTD_COMPLETE"
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, and leave with its exit code."""
+    output.survive_encoding()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has had enough
+        output.close_quietly()
+        code = FAILED
+    sys.exit(code)
+
+
+def _run(given: list[str]) -> int:
+    try:
+        return _dispatch(given)
+    except Stop as stop:
+        return stop.code
+    except WrongUse as wrong:
+        output.error(wrong.message, wrong.hint)
+        return WRONG_USE
+    except AgentdError as error:
+        explanation = explain(error)
+        output.error(explanation.message, explanation.hint)
+        return explanation.code
+    except (KeyboardInterrupt, typer.Abort):
+        output.note("\nInterrupted.")
+        return INTERRUPTED
+    except typer.TyperException as error:
+        output.error(error.format_message().rstrip("."), words.usage_hint(error, given))
+        return WRONG_USE
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # a mistake of ours: told in a line, its traceback kept for whoever mends it
+        output.error(f"agentd made a mistake: {type(error).__name__}: {error}", _kept_traceback())
+        return FAILED
+
+
+def _kept_traceback() -> str:
+    """Writes the traceback down; says where."""
+    import traceback
+
+    from agentd import paths
+
+    place = Path(paths.data_dir(os.environ)) / "cli-error.log"
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+            traceback.print_exc(file=file)
+    except OSError as error:
+        return f"Its details could not be written to {place}: {error.strerror}"
+    return f"Your sessions are not touched. Please report it, with {place}"
+
+
+def _dispatch(given: list[str]) -> int:
+    completing = COMPLETION in os.environ
+    arguments = given if completing else words.as_command(given, tuple(GROUPS))
+    named = arguments[0] if arguments else ""
+    result = build(named if named in GROUPS and not completing else None)(
+        args=arguments, prog_name="agentd", complete_var=COMPLETION, standalone_mode=False
+    )
+    return result if isinstance(result, int) else 0
+
+
+def build(only: str | None = None) -> typer.Typer:
+    """The Typer application, whole or with the module of one command."""
+    app = typer.Typer(
+        name="agentd",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        no_args_is_help=False,
+    )
+    app.callback()(agentd)
+    modules = dict.fromkeys([GROUPS[only]] if only else GROUPS.values())
+    for module in modules:
+        importlib.import_module(f"agentd.cli.{module}").add_to(app)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from agentd import __version__
+        from agentd.protocol import PROTOCOL_VERSION
+
+        output.line(f"agentd-lsp {__version__} protocol {PROTOCOL_VERSION}")
+        raise typer.Exit
+
+
+def agentd(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Chat sessions that outlive the editor: any number of editors and terminals, live on the same session.
+
+    'agentd' alone chats interactively; 'agentd "fix the test"' asks once and prints the reply. A chat goes on when
+    its terminal is closed; 'agentd continue' takes it up again.
+    """

@@ -1,0 +1,80 @@
+"""From a failure to what a person reads: one or two lines, and the exit code. Never a traceback."""
+
+from dataclasses import dataclass
+
+from agentd.client.failures import ConnectionLost
+from agentd.errors import AgentdError
+
+OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+
+class WrongUse(Exception):
+    """The command line asks for something that can't be: exit code 2."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Stop(Exception):
+    """Ends the command with this exit code; what there was to say has been said."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    message: str
+    hint: str | None = None
+    code: int = FAILED
+
+
+HINTS: dict[str, str] = {
+    "sessionNotFound": "Use 'agentd session list' to see the available sessions.",
+    "invalidName": "Give a name within that length, on one line.",
+    "sessionBusy": "Wait for the running turn, or stop it: Ctrl-C where it runs. A prompt can wait: --when-busy queue.",
+    "sessionInUse": "Wait for the running turn, or stop it.",
+    "modelUnavailable": "See 'agentd model list' for the models and 'agentd doctor' for what is missing.",
+    "loadFailed": "The file is left as it is. 'agentd session list' shows the other sessions.",
+    "storeFailed": "Nothing was changed. Check the space and the permissions of the data directory: 'agentd doctor'.",
+    "connectionLost": "What was streamed is kept: 'agentd continue' goes on. If it does not: 'agentd logs'.",
+    "requestFailed": "The daemon's log may say more: 'agentd logs'.",
+}
+REASONS: dict[str, str] = {
+    "authentication": "Set the key anew with 'agentd key set', or ANTHROPIC_API_KEY.",
+    "network": "Check the connection ('agentd doctor').",
+    "tooLong": "Send less of the earlier turns: 'agentd session clear ID --keep 10'.",
+}
+WRONG_KINDS = frozenset({"invalidName", "invalidParams"})
+
+
+def explain(error: AgentdError) -> Explanation:
+    """What to print for a request that was refused."""
+    code = WRONG_USE if error.kind in WRONG_KINDS else FAILED
+    return Explanation(_words(error), _hint(error), code)
+
+
+def _words(error: AgentdError) -> str:
+    candidates = error.details.get("candidates")
+    if isinstance(candidates, list) and candidates:
+        return f"{error.message}\n  " + "\n  ".join(str(candidate) for candidate in candidates[:10])
+    return error.message
+
+
+def _hint(error: AgentdError) -> str | None:
+    if error.kind == "sessionArchived":
+        asked = str(error.details.get("sessionId", "ID"))[:8]
+        return f"'agentd session restore {asked}' or 'agentd session fork {asked}'."
+    return reason_hint(str(error.details.get("reason", ""))) or HINTS.get(error.kind)
+
+
+def reason_hint(reason: str) -> str | None:
+    """What to do about a model call that failed for this reason."""
+    return REASONS.get(reason)
+
+
+def lost(error: AgentdError) -> bool:
+    return isinstance(error, ConnectionLost)

@@ -1,0 +1,1 @@
+"""What needs a person at a terminal: the interactive chat and the pickers. The only importer of prompt_toolkit."""

@@ -1,0 +1,124 @@
+"""The interactive chat's state: which session it is in, and what can be done with it. Draws nothing by itself."""
+
+import uuid
+from dataclasses import dataclass, field
+
+from agentd.cli import firstrun, output
+from agentd.cli.interactive import past
+from agentd.cli.interactive.quiet import no_echo
+from agentd.cli.oneshot import Ways, play
+from agentd.cli.rows import short_id
+from agentd.cli.showing import Showing, showing
+from agentd.cli.target import resumed, title
+from agentd.cli.wish import Wish
+from agentd.client.streams import TurnStream
+from agentd.client.typed import Client
+from agentd.errors import AmbiguousSession, SessionNotFound
+from agentd.protocol import Mode, Session, Turn
+
+WAYS = Ways(go_on="the next prompt", retry="/retry")
+SHOWN_TURNS = 3
+
+
+@dataclass
+class Chat:
+    """``session`` is None until the first prompt makes it. ``refs`` are the prompts that were sent from here,
+    ``following`` the number of a running turn that was sent elsewhere and is shown as if it were ours.
+    """
+
+    client: Client
+    wish: Wish
+    session: Session | None = None
+    name: str | None = None
+    model: str | None = None
+    mode: Mode | None = None
+    refs: set[str] = field(default_factory=set)
+    following: int | None = None
+    shown: Showing | None = None
+    leaving: bool = False
+
+    @property
+    def label(self) -> str:
+        """What the prompt line shows in brackets."""
+        return title(self.session) if self.session else self.name or "new"
+
+    async def say(self, prompt: str) -> None:
+        """Send a prompt and show its turn."""
+        await firstrun.prepare(self.client, self.session, None if self.session else self.model)
+        ref = uuid.uuid4().hex
+        self.refs.add(ref)
+        if self.session is None and self.name:
+            output.note(f"Created new session: '{self.name}'")
+        stream = self.client.chat(
+            prompt,
+            session=self.session.id if self.session else None,
+            name=None if self.session else self.name,
+            create=self.session is None and self.name is not None,
+            model=None if self.session else self.model,
+            profile=None if self.session else self.wish.profile,
+            mode=None if self.session else self.mode,
+            when_busy=self.wish.when_busy,
+            ref=ref,
+        )
+        await self.follow(stream)
+
+    async def retry(self, session: Session) -> None:
+        await firstrun.prepare(self.client, session, None)
+        await self.follow(self.client.retry(session.id))
+
+    async def follow(self, stream: TurnStream, so_far: Turn | None = None) -> None:
+        """Show a turn until it ends; afterwards the session is the one it was in."""
+        self.shown = shown = showing()
+        if so_far is not None:
+            shown.so_far(so_far)
+        try:
+            with no_echo():
+                await play(self.client, stream, shown, WAYS)
+        finally:
+            self.shown = None
+            if stream.session is not None:
+                self.session = stream.session
+        output.line()
+
+    async def open(self, session: str | None) -> None:
+        """Go into a session, show its last turns, and follow the one that runs."""
+        result, running = await self.client.attach(session, SHOWN_TURNS)
+        await self.enter(result.session)
+        output.note(resumed(result.session))
+        past.show(result)
+        if running is not None:
+            output.note("This turn is running (Ctrl-C stops it):")
+            past.show_running(result)
+            self.following = running.place[1] if running.place else None
+            await self.follow(running, result.running)
+            self.following = None
+
+    async def enter(self, session: Session | None, name: str | None = None) -> None:
+        """Be in this session, or in one that the next prompt makes; no more events of the one before."""
+        before, self.session, self.name = self.session, session, name
+        if before is not None and (session is None or session.id != before.id):
+            await self.client.leave(before.id)
+
+    async def exists(self, name: str) -> bool:
+        try:
+            await self.client.show(name)
+        except SessionNotFound:
+            return False
+        except AmbiguousSession:
+            return True
+        return True
+
+    async def connected(self) -> None:
+        """After the daemon ended: start it again and be in the same session."""
+        if self.client.connected:
+            return
+        await self.client.reconnect()
+        output.note("Connected to the daemon again.")
+        if self.session is not None:
+            self.session = (await self.client.resume(self.session.id, limit=0)).session
+
+    def farewell(self) -> str | None:
+        """What to say at the end."""
+        if self.session is None:
+            return None
+        return f"Session '{title(self.session)}' is kept: agentd session resume {short_id(self.session.id)}"

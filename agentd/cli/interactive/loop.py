@@ -1,0 +1,110 @@
+"""The interactive chat: ask for a line, do it, until the person leaves."""
+
+import asyncio
+import contextlib
+
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from agentd.cli import output
+from agentd.cli.failing import OK, WrongUse, explain
+from agentd.cli.interactive import commands
+from agentd.cli.interactive.chat import Chat
+from agentd.cli.interactive.completing import Known
+from agentd.cli.interactive.prompting import PromptLine
+from agentd.cli.interactive.watching import Watcher
+from agentd.cli.wish import Wish
+from agentd.client.failures import ConnectionLost
+from agentd.client.typed import Client
+from agentd.errors import AgentdError, SessionNotFound
+
+
+async def interactive(wish: Wish) -> int:
+    """Chat as wished until the person leaves; the exit code."""
+    async with Client(wish.place) as client:
+        chat = Chat(client, wish, model=wish.model, mode=wish.mode)
+        output.note("agentd: /help lists the commands, Ctrl-D leaves.")
+        await _begin(chat)
+        with _Watching(chat) as watching:
+            await _converse(chat, watching)
+        chat.leaving = True
+    told = chat.farewell()
+    if told:
+        output.note(told)
+    return OK
+
+
+async def _begin(chat: Chat) -> None:
+    """Go to the session that was asked for."""
+    wish = chat.wish
+    if wish.resume is not None:
+        await chat.open(wish.resume)
+    elif wish.latest:
+        try:
+            await chat.open(None)
+        except SessionNotFound:
+            output.note("No session to continue yet: your first prompt starts one.")
+    elif wish.session is not None:
+        try:
+            await chat.open(wish.session)
+        except SessionNotFound:
+            chat.name = wish.session
+
+
+class _Watching:
+    """The watcher's task, begun anew with each connection."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> "_Watching":
+        self.again()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def again(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(Watcher(self._chat).run())
+
+
+async def _converse(chat: Chat, watching: _Watching) -> None:
+    known = Known()
+    line = PromptLine(lambda: chat.label, known)
+    refreshing: asyncio.Task[None] | None = None
+    while not chat.leaving:
+        if refreshing is None or refreshing.done():
+            refreshing = asyncio.create_task(known.refresh(chat.client))
+        with patch_stdout(raw=True):
+            text = await line.ask()
+        if text is None:
+            break
+        if text.strip():
+            await _guarded(chat, watching, text.strip())
+    if refreshing is not None:
+        refreshing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await refreshing
+
+
+async def _guarded(chat: Chat, watching: _Watching, text: str) -> None:
+    """Do one line. Whatever goes wrong with it is said, and the chat goes on."""
+    try:
+        await chat.connected()
+        watching.again()
+        if commands.is_command(text):
+            await commands.run(chat, text)
+        else:
+            await chat.say(text)
+    except WrongUse as wrong:
+        output.error(wrong.message, wrong.hint)
+    except ConnectionLost as lost:
+        output.error(lost.message, "What was streamed is kept. The connection is opened again at your next prompt.")
+    except AgentdError as error:
+        explanation = explain(error)
+        hint = explanation.hint
+        if isinstance(error, SessionNotFound):
+            hint = "Use /sessions list to see the available sessions."
+        output.error(explanation.message, hint)

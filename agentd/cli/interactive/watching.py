@@ -1,0 +1,91 @@
+"""What other clients do in the session that this chat is in: shown above the prompt, in whole blocks, as it happens."""
+
+from agentd.cli import output
+from agentd.cli.interactive import past
+from agentd.cli.interactive.chat import Chat
+from agentd.cli.markdown import Blocks
+from agentd.cli.showing import Drawn, about
+from agentd.client.failures import ConnectionLost
+from agentd.protocol import EventParams, ItemDelta, ItemEnded, ItemStarted, Notice, SessionEvent, TurnEvent
+
+ELSEWHERE = "elsewhere "
+
+
+class Watcher:
+    """Reads every event of the connection. A turn that was prompted here is left to whoever follows it."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._theirs: tuple[str, int] | None = None
+        self._kinds: dict[str, str] = {}
+        self._blocks = Blocks()
+
+    async def run(self) -> None:
+        """Until the connection ends."""
+        try:
+            async for params in self._chat.client.events():
+                self._take(params)
+        except ConnectionLost:
+            if not self._chat.leaving:
+                output.note("The connection to the daemon was lost. It is opened again at your next prompt.")
+
+    def _take(self, params: EventParams) -> None:
+        event = params.event
+        session = self._chat.session
+        if isinstance(event, SessionEvent):
+            if session is not None and event.session.id == session.id:
+                self._session_changed(event)
+        elif session is None or params.session_id != session.id:
+            return
+        elif isinstance(event, TurnEvent):
+            self._turn(params.session_id, event)
+        elif isinstance(event, Notice):
+            if event.turn is None:
+                self._above(event.message)
+        elif self._theirs is not None and self._theirs == (params.session_id, getattr(event, "turn", None)):
+            self._piece(event)
+
+    def _session_changed(self, event: SessionEvent) -> None:
+        before, self._chat.session = self._chat.session, event.session
+        if event.type == "session/deleted":
+            self._above("This session was deleted elsewhere. Your next prompt starts a new one.")
+            self._chat.session = None
+        elif before is not None and before.status != event.session.status == "archived":
+            self._above("This session is archived.")
+
+    def _turn(self, session_id: str, event: TurnEvent) -> None:
+        turn = event.turn
+        if turn.ref in self._chat.refs or self._chat.following == turn.number:
+            return
+        if event.type == "turn/started":
+            self._theirs = (session_id, turn.number)
+        elif event.type == "turn/ended" and self._theirs == (session_id, turn.number):
+            self._theirs = None
+            self._settle()
+            if turn.status != "completed":
+                self._above(f"({turn.status}{': ' + turn.error.message if turn.error else ''})")
+            output.line()
+
+    def _piece(self, event: object) -> None:
+        if isinstance(event, ItemStarted):
+            self._kinds[event.item.id] = event.item.kind
+            if event.item.kind == "prompt":
+                past.show_prompt(event.item.text or "", ELSEWHERE)
+        elif isinstance(event, ItemDelta):
+            if self._kinds.get(event.item_id) == "text":
+                self._blocks.add(event.text)
+                past.show_text(self._blocks.finished())
+        elif isinstance(event, ItemEnded):
+            self._settle()
+            self._above(about(event.item))
+
+    def _settle(self) -> None:
+        past.show_text(self._blocks.rest())
+
+    def _above(self, text: str | None) -> None:
+        if not text:
+            return
+        if isinstance(self._chat.shown, Drawn):
+            self._chat.shown.above(text)
+        else:
+            output.note(text)

@@ -1,0 +1,128 @@
+"""One prompt, its streamed reply, and an exit code."""
+
+import asyncio
+from dataclasses import dataclass
+
+from agentd.cli import firstrun, output
+from agentd.cli.failing import FAILED, INTERRUPTED, OK, reason_hint
+from agentd.cli.interrupt import Interrupts
+from agentd.cli.showing import Showing, showing
+from agentd.cli.target import Target, find, title
+from agentd.cli.wish import Wish
+from agentd.client.streams import TurnStream
+from agentd.client.typed import Client
+from agentd.protocol import ChatParams, ContextItem, Turn
+
+CUT = {
+    "max_tokens": "The reply was cut: it reached the longest that is allowed (max_tokens). Ask it to go on.",
+    "refusal": "The model declined to answer.",
+}
+
+
+async def one_shot(wish: Wish) -> int:
+    async with Client(wish.place) as client:
+        target = await find(client, wish)
+        await firstrun.prepare(client, target.session, wish.model)
+        if wish.background:
+            return await _in_background(client, wish, target)
+        return await play(client, stream_of(client, wish, target), showing(as_json=wish.as_json))
+
+
+def stream_of(client: Client, wish: Wish, target: Target) -> TurnStream:
+    if target.name is not None:
+        output.note(f"Created new session: '{target.name}'")
+    return client.chat(
+        wish.prompt or "",
+        session=target.session.id if target.session else None,
+        name=target.name,
+        create=target.name is not None,
+        context=context_of(wish),
+        model=wish.model,
+        profile=wish.profile,
+        mode=wish.mode,
+        when_busy=wish.when_busy,
+    )
+
+
+def context_of(wish: Wish) -> tuple[ContextItem, ...]:
+    """What was piped in beside a prompt."""
+    return (ContextItem(type="text", text=wish.piped, title="standard input"),) if wish.piped else ()
+
+
+async def _in_background(client: Client, wish: Wish, target: Target) -> int:
+    """The prompt is synced and the turn goes on in the daemon: say where to find it."""
+    session = target.session
+    params = ChatParams(
+        session_id=session.id if session else None, session_name=target.name, create=target.name is not None,
+        prompt=wish.prompt or "", context=context_of(wish), model=wish.model, profile=wish.profile, mode=wish.mode,
+        background=True, when_busy=wish.when_busy,
+    )  # fmt: skip
+    answer = await client.send(params)
+    if wish.as_json:
+        output.data(answer.dump())
+    else:
+        short = answer.session.id[:8]
+        output.line(f"Running in the background: session '{title(answer.session)}', turn {answer.turn.number}")
+        output.note(f"Look at it with: agentd session resume {short}")
+    return OK
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What to type for going on and for trying again: other words on the command line than in the chat."""
+
+    go_on: str = "'agentd continue'"
+    retry: str = "'agentd session retry'"
+
+
+async def play(client: Client, stream: TurnStream, shown: Showing, ways: Ways = Ways()) -> int:
+    """Show a turn until it has ended, and say how it ended if it did not simply complete."""
+    with Interrupts(client, stream) as interrupts:
+        try:
+            async for event in stream:
+                interrupts.look()
+                if event.type == "turn/queued":
+                    output.note("Waiting for the running turn to end …")
+                if stream.envelope is not None:
+                    shown.event(stream.envelope)
+        except asyncio.CancelledError:
+            if not interrupts.hit:
+                raise
+            output.note(f"Left while the turn was being stopped. What was streamed is kept: {ways.go_on}.")
+            return INTERRUPTED
+        finally:
+            shown.close()
+    return outcome(stream.turn, ways)
+
+
+def outcome(turn: Turn | None, ways: Ways) -> int:
+    """The exit code of a turn that has ended; what is to be said about it goes to stderr."""
+    if turn is None:
+        return FAILED
+    if turn.status == "interrupted":
+        output.note(f"Interrupted. What was streamed is kept: go on with {ways.go_on}, or again with {ways.retry}.")
+        return INTERRUPTED
+    if turn.status == "failed":
+        failed(turn, ways.retry)
+        return FAILED
+    told = CUT.get(turn.stop_reason or "")
+    if told:
+        output.note(told)
+    return OK
+
+
+def failed(turn: Turn, retry: str) -> None:
+    """What went wrong, what was kept, what to do."""
+    message = turn.error.message if turn.error else "The turn failed"
+    reason = str((turn.error.model_extra or {}).get("reason", "")) if turn.error else ""
+    kept = f"Your prompt is kept: try it again with {retry}."
+    told = reason_hint(reason)
+    output.error(message, f"{told} {kept}" if told else kept)
+
+
+async def again(wish: Wish) -> int:
+    """The failed or interrupted last prompt once more."""
+    async with Client(wish.place) as client:
+        opened = await client.resume(wish.resume, limit=0)
+        await firstrun.prepare(client, opened.session, None)
+        return await play(client, client.retry(opened.session.id), showing(as_json=wish.as_json))

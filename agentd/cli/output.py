@@ -1,0 +1,120 @@
+"""The one module that writes to the terminal.
+
+stdout is for data and replies, so that it can be piped; notes and errors go to stderr. Rich is imported only where it
+draws: a list or a single line does without it.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "blue": "34"}
+COLOURS = frozenset({"red", "green", "yellow", "cyan", "blue"})
+_NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def clean(text: str) -> str:
+    """Without control characters: what a model or a file says must not drive the terminal."""
+    return text.translate(_NO_CONTROLS)
+
+
+def one_line(text: str) -> str:
+    """Clean, and its white space single spaces."""
+    return " ".join(clean(text).split())
+
+
+def is_terminal(stream: IO[Any]) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def can_draw(stream: IO[Any] | None = None) -> bool:
+    """A terminal whose cursor can be moved."""
+    return is_terminal(stream or sys.stdout) and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+
+
+def has_colour(stream: IO[Any]) -> bool:
+    return can_draw(stream) and not os.environ.get("NO_COLOR")
+
+
+def styled(text: str, *names: str, stream: IO[Any] | None = None) -> str:
+    """The text with these styles, where the terminal has them; without colours under NO_COLOR."""
+    target = stream or sys.stdout
+    if not can_draw(target):
+        return text
+    codes = [STYLES[name] for name in names if name not in COLOURS or has_colour(target)]
+    return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if codes else text
+
+
+def write(text: str) -> None:
+    """To stdout as it is, and out at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def line(text: str = "") -> None:
+    write(text + "\n")
+
+
+def data(value: Mapping[str, Any]) -> None:
+    """One JSON document."""
+    indent = 2 if is_terminal(sys.stdout) else None
+    line(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def note(text: str) -> None:
+    """Something that is not the answer: to stderr."""
+    sys.stderr.write(styled(clean(text), "dim", stream=sys.stderr) + "\n")
+    sys.stderr.flush()
+
+
+def error(message: str, hint: str | None = None) -> None:
+    """What happened, and in a second line what to do."""
+    label = styled("Error:", "bold", "red", stream=sys.stderr)
+    sys.stderr.write(f"{label} {clean(message)}\n")
+    if hint:
+        sys.stderr.write(clean(hint) + "\n")
+    sys.stderr.flush()
+
+
+def width(stream: IO[Any] | None = None) -> int | None:
+    """The terminal's columns; None when there is no terminal, and nothing needs to fit."""
+    target = stream or sys.stdout
+    if not is_terminal(target):
+        return None
+    wished = os.environ.get("COLUMNS", "")
+    if wished.isdecimal() and int(wished) > 0:
+        return int(wished)
+    try:
+        return os.get_terminal_size(target.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Rich's console, without its guesses about what is a number or a path worth colouring."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def survive_encoding() -> None:
+    """A locale that can't say a character gets a question mark, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # a test or an embedder may have put something else there
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def close_quietly() -> None:
+    """After a broken pipe: whatever Python still wants to flush goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

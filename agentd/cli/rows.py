@@ -1,0 +1,134 @@
+"""Sessions as the command line shows them: what of the wire's session is printed, and the lists and lines made of it.
+
+``Row`` holds a part of ``agentd.protocol.Session`` (a test holds it to that), without pydantic, whose import would be
+half of the time that 'agentd session list' takes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from agentd.cli.output import one_line, styled
+
+SHORT = 8
+AGES = ((60, "s", 1), (3600, "m", 60), (86400, "h", 3600), (86400 * 14, "d", 86400), (86400 * 70, "w", 86400 * 7))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One session."""
+
+    id: str
+    status: str = "active"
+    state: str = "idle"
+    unseen: bool = False
+    background: bool = False
+    created: str = ""
+    last_active: str = ""
+    name: str | None = None
+    description: str | None = None
+    first_message: str | None = None
+    last_prompt: str | None = None
+    message_count: int = 0
+    turn_count: int = 0
+    file_count: int = 0
+    model: str | None = None
+    provider: str | None = None
+    profile: str | None = None
+    mode: str = "ask"
+    working_dir: str | None = None
+    parent_id: str | None = None
+    agent_name: str | None = None
+    tags: tuple[str, ...] = ()
+    forked_from: Mapping[str, Any] | None = None
+
+    @property
+    def short(self) -> str:
+        return short_id(self.id)
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return one_line(self.name) if self.name else self.short
+
+    @property
+    def said(self) -> str:
+        """What it was last about, on one line."""
+        return one_line(self.last_prompt or self.first_message or "")
+
+
+_FIELDS = tuple(Row.__dataclass_fields__)
+_CAMEL = {name: "".join((first, *(part.title() for part in rest)))
+          for name in _FIELDS for first, *rest in [name.split("_")]}  # fmt: skip
+
+
+def row_of(session: Mapping[str, Any]) -> Row:
+    """From the wire's JSON object; what is absent has its default."""
+    return Row(**{name: session[key] for name, key in _CAMEL.items() if key in session})
+
+
+def rows_of(sessions: Iterable[Mapping[str, Any]]) -> list[Row]:
+    return [row_of(session) for session in sessions]
+
+
+def short_id(session_id: str) -> str:
+    """8 characters: for a sub-session its last ones, which the daemon takes as well."""
+    return session_id[-SHORT:] if len(session_id) > 36 else session_id[:SHORT]
+
+
+def moment(time: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(time)
+    except ValueError:
+        return None
+
+
+def local(time: str) -> str:
+    """``2025-11-22 20:30:15``, in the reader's time zone."""
+    at = moment(time)
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else time
+
+
+def age(time: str, now: datetime | None = None) -> str:
+    """``3m ago``; after ten weeks the date."""
+    at = moment(time)
+    if at is None:
+        return time
+    seconds = max(0, int(((now or datetime.now(UTC)) - at).total_seconds()))
+    if seconds < 5:
+        return "just now"
+    for limit, unit, size in AGES:
+        if seconds < limit:
+            return f"{seconds // size}{unit} ago"
+    return at.astimezone().strftime("%Y-%m-%d")
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 message``, ``3 messages``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def when(row: Row) -> str:
+    """The age, or what is more urgent to know."""
+    if row.state != "idle":
+        return row.state
+    if row.unseen:
+        return "done, unseen"
+    if row.status == "archived":
+        return "archived"
+    return age(row.last_active)
+
+
+def state_style(row: Row) -> tuple[str, ...]:
+    if row.state in ("running", "queued"):
+        return ("green",)
+    if row.state == "waiting" or row.unseen:
+        return ("yellow",)
+    return ("dim",)
+
+
+def heading(row: Row) -> str:
+    """``8a3f2b1c  My Feature``, or the id alone."""
+    name = f"  {styled(one_line(row.name), 'bold')}" if row.name else ""
+    return styled(row.short, "cyan") + name

@@ -1,0 +1,70 @@
+"""Telling a command from a prompt, and a typo from both. Pure.
+
+``agentd "fix the test"`` and ``agentd fix the test`` are prompts; one unknown word is a typo, because a prompt of one
+word is rarer than a mistyped command, and a typo must not cost a model call.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from agentd.cli.failing import WrongUse
+
+OWN_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion", "--show-completion"})
+SUBCOMMANDS = frozenset({"list", "show", "history", "resume", "fork", "rename", "name", "archive", "restore", "clear",
+                         "new", "update", "retry", "install", "set", "unset", "status"})  # fmt: skip
+VALUED = frozenset({"--session", "--resume", "--model", "--mode", "--profile", "--agent", "--working-dir", "--root",
+                    "--when-busy"})  # fmt: skip
+"""Options of ``chat`` that take a value: the word after one of them is no prompt."""
+
+
+def as_command(given: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The arguments as a command: those of ``chat`` where no command is named. Raises WrongUse for a typo."""
+    if not given:
+        return ["chat"]
+    first = given[0]
+    if first in known or first in OWN_OPTIONS:
+        return list(given)
+    _reject_lone_typo(_plain_words(given), known)
+    return ["chat", *given]
+
+
+def _plain_words(given: Sequence[str]) -> list[str]:
+    """The words that are neither options nor their values; after ``--`` all are."""
+    plain: list[str] = []
+    rest = iter(given)
+    for word in rest:
+        if word == "--":
+            plain += rest
+        elif word in VALUED:
+            next(rest, None)
+        elif not word.startswith("-") or word == "-":
+            plain.append(word)
+    return plain
+
+
+def _reject_lone_typo(plain: list[str], known: Sequence[str]) -> None:
+    if not plain or plain == ["-"]:
+        return
+    first = plain[0]
+    near = get_close_matches(first, known, n=1, cutoff=0.6)
+    if len(plain) == 1 and first and not any(letter.isspace() for letter in first):
+        as_prompt = f'To send it as a prompt: agentd chat "{first}"'
+        raise WrongUse(f"No such command: '{first}'", _suggestion(near, as_prompt))
+    if near and len(plain) > 1 and plain[1] in SUBCOMMANDS:
+        rest = " ".join(plain[1:])
+        raise WrongUse(f"No such command: '{first}'", f"Did you mean 'agentd {near[0]} {rest}'?")
+
+
+def _suggestion(near: Sequence[str], otherwise: str) -> str:
+    return f"Did you mean 'agentd {near[0]}'? {otherwise}" if near else f"See 'agentd --help'. {otherwise}"
+
+
+def usage_hint(error: Exception, given: Sequence[str]) -> str:
+    """Where the help is; and, for a command with words too many, that it may have been meant as a prompt."""
+    context = getattr(error, "ctx", None)  # Typer's usage errors know their command, its other errors do not
+    path = str(context.command_path) if context is not None else "agentd"
+    hint = f"See '{path} --help'."
+    plain = _plain_words(given)
+    if len(plain) > 2 and "extra argument" in str(error):
+        hint += f' To send it as a prompt: agentd chat "{" ".join(plain)}"'
+    return hint
