@@ -7,6 +7,7 @@ is ``wire``'s; what waits to go out is the outbox's. Nothing that happens here r
 import asyncio
 import logging
 import os
+import select
 import socket as sockets
 import struct
 import sys
@@ -165,7 +166,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client sends no more. It may still read: what it asked is answered, within reason."""
-        if self.in_flight and not self._closing:
+        if self.in_flight and not self._closing and self._may_still_read():
             self._half_closed = True
             self._after(LINGER_SECONDS, self.close)
         else:
@@ -308,6 +309,13 @@ class Connection(asyncio.Protocol):
             transport.resume_reading()
         elif not wanted and transport.is_reading():
             transport.pause_reading()
+
+    def _may_still_read(self) -> bool:
+        """Whether the other end closed one direction only, as ``shutdown`` does, and not both."""
+        assert self._transport is not None
+        watch = select.poll()
+        watch.register(self._transport.get_extra_info("socket").fileno(), 0)
+        return not watch.poll(0)
 
     def _after(self, seconds: float, act: Callable[[], None]) -> None:
         if self._timer is not None:

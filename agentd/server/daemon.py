@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from agentd import __version__, clock
+from agentd.errors import AgentdError
 from agentd.server import faults
 from agentd.server.connection import Connection
 from agentd.server.listener import Listener
@@ -51,7 +52,7 @@ class Daemon:
         self.root = root
         self.started = clock.now()
         self.problems = problems
-        self._data = data
+        self.data = data
         self._lock = lock
         self._env = env
         self._listener: Listener | None = None
@@ -143,7 +144,7 @@ class Daemon:
             connection.abort()
 
     async def _listen(self) -> None:
-        listener = Listener(self._data, self.root, self._env)
+        listener = Listener(self.data, self.root, self._env)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(self._accept, sock=listener.socket, backlog=128)
         self._listener = listener
@@ -192,12 +193,20 @@ def run(
         asyncio.run(_run(root, data, lock, ready, idle_minutes, assemble))
     except Exception as error:
         reference = faults.note(logger, "the daemon", error)
-        words = str(error) if isinstance(error, OSError) else f"it failed at the start ({type(error).__name__})"
-        ready(f"The daemon could not be started: {words} [{reference} in its log]")
+        ready(f"The daemon could not be started: {_words(error)} [{reference} in its log]")
         return 1
     finally:
         lock.close()
     return 0
+
+
+def _words(error: BaseException) -> str:
+    """What a person can use of it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, AgentdError):
+        return error.message
+    return str(error) if isinstance(error, OSError) else type(error).__name__
 
 
 async def _run(

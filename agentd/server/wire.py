@@ -53,7 +53,9 @@ class WireProtocol(StandardMethods):
             if isinstance(message, Request):
                 self.link.send(messages.error(message.id, refused.code, refused.message, refused.data))
             else:
-                logger.info("client %d: %s ignored (%d)", self.link.id, message.method[:100], refused.code)
+                # The name only of a method that there is: a stranger's may be anything.
+                known = self.get_message_type(message.method) and message.method
+                logger.info("client %d: %s ignored (%d)", self.link.id, known or "a notification", refused.code)
 
     def cancel_all(self) -> None:
         """The client is gone, which the handlers can see: nobody asked for this."""
@@ -121,8 +123,11 @@ class WireProtocol(StandardMethods):
             envelope = self.get_message_type(name)
             if envelope is None:
                 return message["params"]
-            if not issubclass(envelope, Envelope) and message["params"] is None:
-                del message["params"]
+            if not issubclass(envelope, Envelope):
+                if message["params"] is None:
+                    del message["params"]
+                elif message["params"] == []:
+                    message["params"] = {}  # Lua's empty object.
             return self._converter.structure({"jsonrpc": "2.0", "method": name, **message}, envelope).params
         except ValidationError as error:
             raise Refused(messages.INVALID_PARAMS, places.of_pydantic(error)) from None

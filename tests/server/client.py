@@ -2,11 +2,16 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from agentd.server import hello
 
 LIMIT = 15.0
+
+
+OPEN: "set[Client]" = set()
+"""Those that a test has not closed; the ``edge`` fixture does."""
 
 
 class Client:
@@ -18,6 +23,7 @@ class Client:
         self.daemon: dict[str, Any] = {}
         self.events: list[dict[str, Any]] = []
         self._id = 0
+        OPEN.add(self)
 
     @classmethod
     async def raw(cls, path: str) -> "Client":
@@ -93,11 +99,10 @@ class Client:
         assert "result" in await self.request("agentd/status", {})
 
     async def close(self) -> None:
+        OPEN.discard(self)
         self.writer.close()
-        try:
+        with suppress(OSError):
             await self.writer.wait_closed()
-        except OSError:
-            pass
 
 
 def initialize(**capabilities: Any) -> dict[str, Any]:

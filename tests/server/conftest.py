@@ -8,6 +8,7 @@ import pytest
 
 from agentd.server.daemon import Daemon
 from agentd.server.lock import Lock
+from tests.server.client import OPEN
 from tests.server.tiny import COMMANDS, HANDLERS, Given, Inside
 
 
@@ -31,6 +32,8 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
     inside = Inside(stop=daemon.stop)
     await daemon.open(inside, HANDLERS, COMMANDS, lambda connection: Given(inside, connection))
     yield Edge(daemon, inside)
+    for client in list(OPEN):
+        await client.close()
     await daemon.close()
     lock.close()
     assert daemon.connections == 0

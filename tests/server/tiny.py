@@ -109,7 +109,7 @@ async def name(given: Given, params: NameParams) -> Empty:
 
 
 async def clear(given: Given, params: Any) -> Empty:
-    raise KeyError("/home/secret/path is in this message")
+    raise KeyError(params.session_id)
 
 
 async def archive(given: Given, params: SessionParams) -> Empty:
