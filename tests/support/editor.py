@@ -13,7 +13,7 @@ import itertools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.matching import mismatch
 from tests.support.pipe import Lost, Pipe
@@ -22,6 +22,7 @@ from tests.support.screen import Screen
 LIMIT = 10.0 * float(os.environ.get("AGENTD_TEST_PATIENCE", "1"))
 """Seconds for any one thing. A slow machine sets the factor."""
 
+T = TypeVar("T")
 COMMANDS = {"agentd.resume": "agentd/session/resume", "agentd.chat": "agentd/chat", "agentd.retry": "agentd/turn/retry"}
 
 
@@ -156,7 +157,7 @@ class Editor:
         event.claimed = True
         return event.body
 
-    async def until[T](self, look: Callable[[], T | None], what: str, limit: float = LIMIT) -> T:
+    async def until(self, look: Callable[[], T | None], what: str, limit: float = LIMIT) -> T:
         """What ``look`` finds, now or after some message."""
         try:
             async with asyncio.timeout(limit):
