@@ -80,7 +80,7 @@ async def begin(
     session.log.log_event("turn/started", {"turn": number, "model": turn.model})
     workspace.publish(session, TurnEvent(type="turn/started", turn=turn))
     workspace.publish_session("session/changed", session)
-    workspace.tasks.start_soon(_run, workspace, session, dict(environment))
+    workspace.tasks.spawn(_run(workspace, session, dict(environment)))
     return turn
 
 

@@ -11,8 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from anyio.abc import TaskGroup
-
 from agentd import clock
 from agentd.config import Settings
 from agentd.context import Screen
@@ -34,6 +32,7 @@ from agentd.protocol import (
 )
 from agentd.session import OpenSession, Peer
 from agentd.store.api import Store
+from agentd.tasks import Tasks
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -42,12 +41,12 @@ logger = logging.getLogger(__name__)
 class Workspace:
     """One root's sessions, clients and documents. Made and used on the event loop."""
 
-    def __init__(self, root: Path, store: Store, models: Catalog, settings: Settings, tasks: TaskGroup) -> None:
+    def __init__(self, root: Path, store: Store, models: Catalog, settings: Settings) -> None:
         self.root = root
         self.store = store
         self.models = models
         self.settings = settings
-        self.tasks = tasks
+        self.tasks = Tasks()
         self.documents = OpenDocuments()
         self.screen = Screen(root, self.documents)
         self.folder = ProjectFolder(root)
@@ -55,6 +54,7 @@ class Workspace:
         self.sessions: dict[str, OpenSession] = {}
         self.saving = True
         self.closing = False
+        self._closing: dict[str, asyncio.Future[None]] = {}
         self._opening: dict[str, asyncio.Future[OpenSession]] = {}
         self._seq = 0
 
@@ -72,7 +72,7 @@ class Workspace:
         """Tidy the store, end turns that a crash cut off, and watch the session documents."""
         cut_off = await self.store.start()
         for session_id in cut_off:
-            self.tasks.start_soon(self._recover, session_id)
+            self.tasks.spawn(self._recover(session_id))
         await self.folder.watch(self._documents_changed)
 
     async def close(self) -> None:
@@ -85,6 +85,7 @@ class Workspace:
                 session.scope.cancel()
         for end in ends:
             await asyncio.shield(end)
+        await self.tasks.finished()
         self.folder.close()
         for session in list(self.sessions.values()):
             async with session.order:
@@ -165,7 +166,7 @@ class Workspace:
 
         # An error that nobody waits for any more is no news: the request was cancelled.
         done.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self.tasks.start_soon(run)
+        self.tasks.spawn(run())
         return done
 
     async def everything(self) -> Sequence[Metadata]:
@@ -241,7 +242,7 @@ class Workspace:
         """Write derived metadata (counts, last prompt) off the path of whoever waits."""
         if not session.metadata_dirty:
             session.metadata_dirty = True
-            self.tasks.start_soon(self._save_in_order, session)
+            self.tasks.spawn(self._save_in_order(session))
 
     async def _save_in_order(self, session: OpenSession) -> None:
         async with session.order:
@@ -267,6 +268,8 @@ class Workspace:
 
     async def _load(self, session_id: str) -> OpenSession:
         try:
+            if session_id in self._closing:
+                await asyncio.shield(self._closing[session_id])
             session = self.adopt(OpenSession.of(await self.store.open(session_id)))
         finally:
             self._opening.pop(session_id, None)
@@ -287,7 +290,13 @@ class Workspace:
         """Close a session that nobody needs open, so that memory follows use."""
         if session.idle and not self.closing and self.sessions.get(session.id) is session:
             del self.sessions[session.id]
-            self.tasks.start_soon(session.log.close)
+            self._closing[session.id] = self.owned(self._close(session))
+
+    async def _close(self, session: OpenSession) -> None:
+        try:
+            await session.log.close()
+        finally:
+            self._closing.pop(session.id, None)
 
     async def _recover(self, session_id: str) -> None:
         """A turn that a crash cut off is ended as interrupted, with all that was streamed of it."""
@@ -307,7 +316,7 @@ class Workspace:
 
     def _documents_changed(self, session_id: str) -> None:
         """Called on the event loop by the watch on ``.agentd/``."""
-        self.tasks.start_soon(self._publish_documents, session_id)
+        self.tasks.spawn(self._publish_documents(session_id))
 
     async def _publish_documents(self, session_id: str) -> None:
         documents = await self.folder.documents(session_id)

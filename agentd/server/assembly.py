@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from anyio.abc import TaskGroup
-
 from agentd import config
 from agentd.models.catalog import ModelCatalog
 from agentd.server.daemon import Daemon, Hosted
@@ -12,12 +10,12 @@ from agentd.store import open_store
 from agentd.workspace import Workspace
 
 
-async def assemble(daemon: Daemon, tasks: TaskGroup) -> tuple[Hosted, float]:
+async def assemble(daemon: Daemon) -> tuple[Hosted, float]:
     """A started workspace with the daemon open on it, and the settings' idle minutes."""
     settings, problems = config.load()
     daemon.problems = problems
     root, data = Path(daemon.root), Path(daemon.data)
-    workspace = Workspace(root, open_store(data, root), ModelCatalog(settings, data), settings, tasks)
+    workspace = Workspace(root, open_store(data, root), ModelCatalog(settings, data), settings)
     await workspace.start()
     await daemon.open(workspace, HANDLERS, COMMANDS, lambda connection: Context(workspace, connection, daemon))
     return workspace, settings.idle_minutes

@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Protocol
 
 import anyio
-from anyio.abc import TaskGroup
 
 from agentd import __version__, clock
 from agentd.errors import AgentdError
@@ -117,7 +116,7 @@ class Daemon:
             elif now() - idle_since >= idle_seconds:
                 logger.info("nobody attached and no turn for %g minutes: ending", idle_minutes)
                 return
-            await self._check_place()
+            await self.check()
 
     async def close(self) -> None:
         """No new clients; turns are interrupted and saved; what was asked is answered; then everyone is let go."""
@@ -158,7 +157,7 @@ class Daemon:
         self._all.add(connection)
         return connection
 
-    async def _check_place(self) -> None:
+    async def check(self) -> None:
         """Somebody tidied the runtime directory: be found again. The project's directory: there is nothing to serve."""
         if not self._lock.current():
             logger.error("the project's lock file is gone: ending")
@@ -175,7 +174,7 @@ class Daemon:
                 before.close()
 
 
-Assemble = Callable[["Daemon", TaskGroup], Awaitable[tuple[Hosted, float]]]
+Assemble = Callable[["Daemon"], Awaitable[tuple[Hosted, float]]]
 """Makes and starts the workspace, opens the daemon on it; returns it with the idle minutes of the settings."""
 
 
@@ -217,21 +216,19 @@ async def _run(
     idle_minutes: float | None,
     assemble: Assemble,
 ) -> None:
-    async with anyio.create_task_group() as tasks:
-        daemon = Daemon(root, data, lock, dict(os.environ), ())
-        _heed_signals(daemon)
-        _, minutes = await assemble(daemon, tasks)
-        # What was made so far stays: a full collection need not look at it each time, 20 ms long.
-        gc.freeze()
-        gc.enable()
-        ready("ready")
-        logger.info("agentd %s serves %s (process %d)", daemon.version, root, os.getpid())
-        try:
-            await daemon.run(minutes if idle_minutes is None else idle_minutes)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await daemon.close()
-        tasks.cancel_scope.cancel()
+    daemon = Daemon(root, data, lock, dict(os.environ), ())
+    _heed_signals(daemon)
+    _, minutes = await assemble(daemon)
+    # What was made so far stays: a full collection need not look at it each time, 20 ms long.
+    gc.freeze()
+    gc.enable()
+    ready("ready")
+    logger.info("agentd %s serves %s (process %d)", daemon.version, root, os.getpid())
+    try:
+        await daemon.run(minutes if idle_minutes is None else idle_minutes)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await daemon.close()
     logger.info("ended")
 
 

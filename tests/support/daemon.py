@@ -206,7 +206,7 @@ class SocketDaemon(InProcess):
             try:
                 async with anyio.create_task_group() as tasks:
                     daemon = Daemon(root, data, lock, dict(os.environ), ())
-                    _, minutes = await assemble(daemon, tasks)
+                    _, minutes = await assemble(daemon)
                     self.path = daemon.socket
                     self._ready.set()
                     told = asyncio.create_task(self._tell(daemon))
@@ -241,7 +241,7 @@ class MemoryDaemon(InProcess):
             async with anyio.create_task_group() as tasks:
                 store = open_store(self.home.data, self.home.root)
                 models = ModelCatalog(settings, self.home.data)
-                workspace = Workspace(self.home.root, store, models, settings, tasks)
+                workspace = Workspace(self.home.root, store, models, settings)
                 await workspace.start()
                 self.site = Site(
                     version=info.version,
