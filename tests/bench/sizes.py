@@ -1,0 +1,33 @@
+"""How much is measured: enough to believe it, or little enough for a test that the harness runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Rounds of each figure, and what one round of it holds."""
+
+    starts: int = 25
+    cold_starts: int = 9
+    requests: int = 10
+    requests_a_round: int = 200
+    prompts: int = 60
+    floods: int = 15
+    flood_deltas: int = 2000
+    paces: int = 5
+    pace_deltas: int = 600
+    pace_seconds: float = 0.005
+    clients: int = 20
+    loaded: int = 50
+    idle_seconds: float = 10.0
+    sizes: int = 3
+    stored: int = 200
+    creates: int = 40
+    lists: int = 40
+
+
+FULL = Sizes()
+CUT = Sizes(
+    starts=1, cold_starts=1, requests=1, requests_a_round=5, prompts=2, floods=1, flood_deltas=50, paces=1,
+    pace_deltas=20, clients=2, loaded=2, idle_seconds=0.2, sizes=1, stored=3, creates=2, lists=2,
+)  # fmt: skip
