@@ -6,7 +6,7 @@ Called from the event loop alone. Owns the order; knows nothing of what is writt
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from functools import partial
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import anyio
@@ -32,7 +32,7 @@ class Lane(Generic[T]):
         self._write = write
         self._written = written
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
-        self._running: asyncio.Future[None] | None = None
+        self._running: list[tuple[T, asyncio.Future[None]]] | None = None
 
     async def put(self, entry: T) -> None:
         """Write ``entry``; durable on return. Raises what ``write`` raised for its batch.
@@ -48,8 +48,7 @@ class Lane(Generic[T]):
     async def drain(self) -> None:
         """Wait until nothing is being written or waits to be."""
         while self._running is not None:
-            await asyncio.wait([self._running])
-            await asyncio.sleep(0)
+            await asyncio.wait([future for _, future in self._running])
 
     def _add(self, entry: T) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
@@ -61,30 +60,31 @@ class Lane(Generic[T]):
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         batch, self._waiting = self._waiting, []
+        self._running = batch
         try:
-            self._running = loop.run_in_executor(self._workers, self._write, [entry for entry, _ in batch])
+            self._workers.submit(self._work, batch, loop)
         except RuntimeError:
             # The threads are gone: the store was closed.
-            for _, future in batch:
-                future.set_exception(StoreFailed(CLOSED))
-            return
-        self._running.add_done_callback(partial(self._settle, batch, loop))
+            self._settle(batch, StoreFailed(CLOSED))
 
-    def _settle(
-        self,
-        batch: Sequence[tuple[T, "asyncio.Future[None]"]],
-        loop: asyncio.AbstractEventLoop,
-        job: "asyncio.Future[None]",
-    ) -> None:
+    def _work(self, batch: list[tuple[T, "asyncio.Future[None]"]], loop: asyncio.AbstractEventLoop) -> None:
+        """In a worker. Straight back to the loop: a chain of futures would cost as much as a fast disk's sync."""
+        error: BaseException | None = None
+        try:
+            self._write([entry for entry, _ in batch])
+        except BaseException as failure:
+            error = failure
+        with suppress(RuntimeError):
+            # RuntimeError: the loop was closed without waiting for us, and nobody waits.
+            loop.call_soon_threadsafe(self._settle, batch, error)
+
+    def _settle(self, batch: list[tuple[T, "asyncio.Future[None]"]], error: BaseException | None) -> None:
         self._running = None
-        error = StoreFailed(CLOSED) if job.cancelled() else job.exception()
         if error is None and self._written is not None:
             self._written([entry for entry, _ in batch])
         if self._waiting:
-            self._flush(loop)
+            self._flush(asyncio.get_running_loop())
         for _, future in batch:
-            if future.done():
-                continue
             if error is None:
                 future.set_result(None)
             else:
@@ -93,20 +93,18 @@ class Lane(Generic[T]):
 
 async def settled(future: "asyncio.Future[T]") -> T:
     """Wait for a future, whatever happens to the waiting task; a cancellation is delivered afterwards."""
-    cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):
-        while not future.done():
-            try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError as error:
-                # A task's own cancel() does not ask scopes. It is kept for when the write is decided.
-                cancelled = error
-    if cancelled is not None:
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            while not future.done():
+                # A task's own cancel() does not ask scopes: it is asked again, too.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([future])
+        # Retrieved, so that nobody is told that nobody looked.
         future.exception()
-        raise cancelled
-    return future.result()
+        raise
 
 
 def _forget(future: "asyncio.Future[None]") -> None:
-    if not future.cancelled():
-        future.exception()
+    future.exception()

@@ -10,13 +10,12 @@ from agentd.core.metadata import Metadata
 from agentd.core.records import Draft
 from agentd.errors import StoreFailed
 from agentd.store import lines
-from agentd.store.api import QueuedPrompt
 from agentd.store.backward import start_of_line
 from agentd.store.files import Files, loading, words
 from agentd.store.journal import read_journal
 from agentd.store.metadata_file import DAMAGED, NAME, list_segments, read_metadata, write_metadata
 from agentd.store.pages import Gathered
-from agentd.store.queue import read_queue
+from agentd.store.queue import QueueRead, read_queue
 from agentd.store.reader import Found, Problems, Reader
 from agentd.store.transcript import Segment
 
@@ -39,9 +38,7 @@ class Loaded:
     last: TurnFold | None
     owed: tuple[Draft, ...]
     journal: bool
-    queued: dict[int, QueuedPrompt]
-    queue_last: int
-    queue_size: int
+    queue: QueueRead
     problems: tuple[str, ...]
 
 
@@ -53,7 +50,7 @@ def load(files: Files, directory: Path, *, newer: bool = False) -> Loaded:
         notes = list(read.problems)
         segments, sound = _segments(files, directory, notes, mend=not (newer or read.newer))
         journal, written = read_journal(files, directory)
-        queued, queue_last, queue_size, queue_problems = read_queue(files, directory)
+        queue = read_queue(files, directory)
         tail = _tail(Reader(files, segments, problems, LONGEST), journal.keys())
     folds = tail.folds()
     newer = newer or read.newer or tail.version > lines.VERSION
@@ -65,14 +62,12 @@ def load(files: Files, directory: Path, *, newer: bool = False) -> Loaded:
         segments=segments,
         sound=sound,
         last_seq=tail.seq + tail.damaged,
-        last_turn=max(tail.turn, queue_last, *journal, *queued, 0),
+        last_turn=max(tail.turn, queue.last, *journal, 0),
         last=folds.get(tail.last),
         owed=tuple(_owed(folds, tail.last, journal, lines.stamp(written) if written else lines.now())),
         journal=written is not None,
-        queued=queued,
-        queue_last=queue_last,
-        queue_size=queue_size,
-        problems=(*notes, *queue_problems, *problems.texts),
+        queue=queue,
+        problems=(*notes, *queue.problems, *problems.texts),
     )
 
 

@@ -82,6 +82,9 @@ class FileStore:
     async def open(self, session_id: str) -> SessionLog:
         if not _ID.fullmatch(session_id):
             raise SessionNotFound(session_id)
+        while (before := self._open.get(session_id)) is not None:
+            # Its owner let go of it and is about to close it, or forgot to.
+            await before.close()
         with self._claimed(session_id):
             return await self._load(session_id)
 
@@ -103,7 +106,7 @@ class FileStore:
     def _claimed(self, session_id: str) -> Iterator[None]:
         """One owner at a time: two would give the same numbers."""
         if session_id in self._open:
-            raise SessionInUse(f"Session '{session_id[:8]}' is already open.", sessionId=session_id)
+            raise SessionInUse(f"Session '{session_id[:8]}' is being opened already.", sessionId=session_id)
         self._open[session_id] = None
         try:
             yield
@@ -119,8 +122,9 @@ class FileStore:
         self._open[session_id] = log
         return log
 
-    def _let_go(self, session_id: str) -> None:
-        self._open.pop(session_id, None)
+    def _let_go(self, log: FileSessionLog) -> None:
+        if self._open.get(log.id) is log:
+            del self._open[log.id]
 
     async def _write(self, work: Callable[[], T]) -> T:
         return await settled(self._submit(self._writers, work))

@@ -3,8 +3,9 @@
 ``last`` in a line keeps the highest turn number that was ever given: a dropped prompt's number is not given again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,18 +23,26 @@ Change = QueuedPrompt | int
 """A prompt that was added, or the number of one that was dropped."""
 
 
-class Queue:
-    """The writing side. ``after`` is what waits once all that was handed to ``write`` is durable."""
+class QueueRead(NamedTuple):
+    """What waits by number, the highest number ever given, the file's size. Not ``sound``: it ends in a torn line."""
 
-    def __init__(
-        self, files: Files, directory: Path, waiting: Mapping[int, QueuedPrompt], last: int, size: int
-    ) -> None:
+    waiting: dict[int, QueuedPrompt]
+    last: int = 0
+    size: int = 0
+    sound: bool = True
+    problems: tuple[str, ...] = ()
+
+
+class Queue:
+    """The writing side. One batch at a time."""
+
+    def __init__(self, files: Files, directory: Path, found: QueueRead) -> None:
         self._files = files
         self._path = directory / NAME
-        self._waiting = dict(waiting)
-        self._last = last
-        self._size = size
-        self._sound = True
+        self._waiting = dict(found.waiting)
+        self._last = found.last
+        self._size = found.size
+        self._sound = found.sound
 
     def write(self, changes: Sequence[Change]) -> None:
         """In a worker. StoreFailed: none of these changes happened."""
@@ -71,12 +80,12 @@ class Queue:
         self._sound = True
 
 
-def read_queue(files: Files, directory: Path) -> tuple[dict[int, QueuedPrompt], int, int, tuple[str, ...]]:
-    """What waits by number, the highest number ever given, the file's size, and what was damaged. Raises OSError."""
+def read_queue(files: Files, directory: Path) -> QueueRead:
+    """What the file says, as well as it can be read. Raises OSError."""
     try:
         data = files.contents(directory / NAME)
     except FileNotFoundError:
-        return {}, 0, 0, ()
+        return QueueRead({})
     waiting: dict[int, QueuedPrompt] = {}
     last, problems = 0, []
     for number, line in enumerate(data.split(b"\n"), 1):
@@ -99,10 +108,7 @@ def read_queue(files: Files, directory: Path) -> tuple[dict[int, QueuedPrompt], 
                 continue
             waiting[added.number] = added
             last = max(last, added.number)
-    if data and not data.endswith(b"\n"):
-        # The next line must begin on its own: an unfinished one makes the file be rewritten.
-        return waiting, last, LARGE * 1024, tuple(problems)
-    return waiting, last, len(data), tuple(problems)
+    return QueueRead(waiting, last, len(data), not data or data.endswith(b"\n"), tuple(problems))
 
 
 def _line(change: Change, last: int) -> bytes:

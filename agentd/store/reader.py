@@ -3,6 +3,7 @@
 Reads a snapshot: what is appended meanwhile is not seen. Blocking: call from a worker.
 """
 
+import errno
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from agentd.core.records import Record
 from agentd.store import lines
 from agentd.store.backward import Line, lines_backward, squeezed
-from agentd.store.files import Files
+from agentd.store.files import Files, words
 from agentd.store.transcript import Segment
 
 
@@ -108,7 +109,15 @@ class Reader:
             offset = newline + 1
 
     def _segment(self, segment: Segment, end: int, void_after: int | None) -> Generator[Met, None, None]:
-        fd = self._files.open_read(segment.path)
+        try:
+            fd = self._files.open_read(segment.path)
+        except OSError as error:
+            if segment.end and error.errno not in (errno.ENOENT, errno.ELOOP, errno.EINVAL):
+                raise
+            # Removed, or something else in its place: what the other segments hold is read all the same.
+            if segment.end and self._problems.is_new(segment.path.name, -1):
+                self._problems.add(segment.path.name, -1, f"{segment.path.name}: {words(error)}. All else is used.")
+            return
         try:
             with closing(lines_backward(self._files, fd, end, self._longest)) as found:
                 for line in found:

@@ -43,7 +43,7 @@ class FileSessionLog:
         loaded: Loaded,
         writers: Executor,
         readers: Executor,
-        closed: Callable[[str], None],
+        closed: Callable[["FileSessionLog"], None],
     ) -> None:
         self._files = files
         self._directory = directory
@@ -61,13 +61,13 @@ class FileSessionLog:
         self._found = Problems()
         self._hints: dict[int, Hint] = {}
         self._marks = 0
-        self._queued = dict(loaded.queued)
+        self._queued = dict(loaded.queue.waiting)
         self._journal = Journal(files, directory)
         self._transcript = Transcript(
             files, directory, loaded.segments, loaded.last_seq, loaded.last_seq, sound=loaded.sound
         )
         self._records = Lane[Entry](writers, self._write_records, self._records_written)
-        queue = Queue(files, directory, loaded.queued, loaded.queue_last, loaded.queue_size)
+        queue = Queue(files, directory, loaded.queue)
         self._queue = Lane[Change](writers, queue.write, self._queue_written)
         self._saves = Lane[Metadata](writers, partial(write_metadata, files, directory), self._metadata_written)
         self._events = Lane[bytes](writers, EventLog(files, directory).write)
@@ -123,7 +123,8 @@ class FileSessionLog:
         owed, self._owed = self._owed, ()
         try:
             await self._records.put(Entry.of((*owed, *drafts)))
-        except Exception:
+        except BaseException:
+            # Written twice, should it have been written, it says the same twice: the last of an item's records wins.
             self._owed = owed + self._owed
             raise
 
@@ -164,7 +165,7 @@ class FileSessionLog:
             while len(self._hints) >= _HINTS:
                 del self._hints[next(iter(self._hints))]
             self._hints[page.before] = older
-        return page
+        return self._with_owed(page)
 
     async def conversation(self, max_bytes: int) -> Conversation:
         return await self._read(partial(read_conversation, self._reader(max_bytes), max_bytes, self._live()))
@@ -174,9 +175,7 @@ class FileSessionLog:
             self._events.post(event_line(name, fields))
 
     async def close(self) -> None:
-        """Waits for what is being written. Nothing can be written afterwards."""
-        if not self._open:
-            return
+        """Waits for what is being written. Nothing can be written afterwards. Called twice, both wait."""
         self._open = False
         for lane in (self._records, self._queue, self._saves, self._events):
             await lane.drain()
@@ -184,7 +183,7 @@ class FileSessionLog:
         # Everything acknowledged was synced: there is nothing that a failing close could lose.
         with suppress(OSError):
             self._transcript.close()
-        self._closed(self.id)
+        self._closed(self)
 
     async def recover(self) -> None:
         """End what was cut off. On a failing disk the session opens all the same; the next ``append`` owes it."""
@@ -201,6 +200,13 @@ class FileSessionLog:
                 return
         if self._has_journal:
             self._journal.clear()
+
+    def _with_owed(self, page: Page) -> Page:
+        """What a failed recovery could not write yet is shown all the same."""
+        last = self.last
+        if not self._owed or last is None:
+            return page
+        return Page(tuple(last if turn.number == last.number else turn for turn in page.turns), page.before)
 
     def _reader(self, max_bytes: int) -> Reader:
         return Reader(self._files, self._transcript.segments, self._found, max_bytes)

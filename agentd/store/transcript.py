@@ -5,8 +5,11 @@ next batch begins a new segment, whose first record says which record was the la
 an earlier segment holds beyond that is void and no reader shows it. Runs in worker threads, one batch at a time.
 """
 
+import errno
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentd.core.records import Draft
@@ -14,6 +17,7 @@ from agentd.store import lines
 from agentd.store.files import Files, saving
 
 FIRST = "transcript.jsonl"
+_NAMES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,10 @@ def segment_number(name: str) -> int | None:
     return int(number) if number.isdecimal() and name == segment_name(int(number)) else None
 
 
+def _inode(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_ino, stat.st_dev
+
+
 class Transcript:
     """``segments`` is what readers may see: replaced whole, after each durable batch.
 
@@ -85,6 +93,7 @@ class Transcript:
         self._sound = sound and bool(segments)
         self._number = max((segment.number for segment in segments), default=-1)
         self._fd: int | None = None
+        self._inode = (0, 0)
 
     def write(self, entries: Sequence[Entry]) -> None:
         """All records of these entries in order, durable on return. StoreFailed: none of them counts."""
@@ -105,13 +114,14 @@ class Transcript:
         try:
             if self._fd is None:
                 self._fd = self._files.append_to(last.path)
-            there, ours = self._files.stat(last.path), self._files.stat_open(self._fd)
+                self._inode = _inode(self._files.stat_open(self._fd))
+            there: os.stat_result | None = self._files.stat(last.path)
         except FileNotFoundError:
-            self._let_go()
-            return False
-        if there.st_size == last.end and (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev):
+            there = None
+        if there is not None and there.st_size == last.end and _inode(there) == self._inode:
             return True
         self._let_go()
+        self.segments = (*self.segments[:-1], replace(last, end=there.st_size if there else 0))
         return False
 
     def _let_go(self) -> None:
@@ -142,11 +152,9 @@ class Transcript:
             raise
         last = self.segments[-1]
         self._acknowledged = seq
-        self.segments = (*self.segments[:-1], Segment(last.path, last.number, last.end + len(data), last.after))
+        self.segments = (*self.segments[:-1], replace(last, end=last.end + len(data)))
 
     def _begin_segment(self, entries: Sequence[Entry]) -> None:
-        self._number += 1
-        path = self._directory / segment_name(self._number)
         after = self._acknowledged if self.segments else None
         opening: list[bytes] = []
         seq = self._seq
@@ -156,14 +164,8 @@ class Transcript:
         made, seq = self._lines(entries, seq)
         self._seq = seq
         data = b"".join(opening + made)
-        try:
-            self._fd = self._files.create(path)
-        except FileExistsError:
-            # Made by someone since we looked: the next number is free, or the one after it.
-            if self._number < 10_000:
-                self._begin_segment(entries)
-                return
-            raise
+        path, self._fd = self._new_file()
+        self._inode = _inode(self._files.stat_open(self._fd))
         try:
             self._files.write(self._fd, data)
             self._files.sync(self._fd)
@@ -175,6 +177,15 @@ class Transcript:
         self._acknowledged = seq
         self.segments = (*self.segments, Segment(path, self._number, len(data), after))
         self._sound = True
+
+    def _new_file(self) -> tuple[Path, int]:
+        """The next segment's. A name that somebody took since we looked is passed over."""
+        for _ in range(_NAMES):
+            self._number += 1
+            path = self._directory / segment_name(self._number)
+            with suppress(FileExistsError):
+                return path, self._files.create(path)
+        raise FileExistsError(errno.EEXIST, "The names of all further segments are taken")
 
     def _discard(self, path: Path) -> None:
         """A new segment that failed holds nothing acknowledged: without this, a full disk fills with their names."""
