@@ -25,6 +25,14 @@ GROUPS: dict[str, str] = {
 }  # fmt: skip
 """Each command and the module of ``agentd.cli`` that adds it, in the order of the help."""
 
+BARE: dict[tuple[str, ...], tuple[str, str]] = {
+    ("session", "list"): ("session_list", "list_sessions"),
+    ("sessions",): ("session_list", "list_sessions"),
+    ("status",): ("daemon", "status"),
+}
+"""Commands that are typed again and again: without arguments, or with --json alone, there is nothing to parse, and
+Typer's parsing of any value imports pydantic, which would double the time they take."""
+
 COMPLETION = "_AGENTD_COMPLETE"
 
 
@@ -75,7 +83,7 @@ def _kept_traceback() -> str:
     place = Path(paths.data_dir(os.environ)) / "cli-error.log"
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
             traceback.print_exc(file=file)
     except OSError as error:
         return f"Its details could not be written to {place}: {error.strerror}"
@@ -84,12 +92,25 @@ def _kept_traceback() -> str:
 
 def _dispatch(given: list[str]) -> int:
     completing = COMPLETION in os.environ
+    if not completing and _bare(given):
+        return 0
     arguments = given if completing else words.as_command(given, tuple(GROUPS))
     named = arguments[0] if arguments else ""
     result = build(named if named in GROUPS and not completing else None)(
         args=arguments, prog_name="agentd", complete_var=COMPLETION, standalone_mode=False
     )
     return result if isinstance(result, int) else 0
+
+
+def _bare(given: list[str]) -> bool:
+    """Run a command that was called without arguments; False: it is none of those, or there is something to parse."""
+    as_json = given[-1:] == ["--json"]
+    place = BARE.get(tuple(given[:-1] if as_json else given))
+    if place is None:
+        return False
+    module, function = place
+    vars(importlib.import_module(f"agentd.cli.{module}"))[function](as_json=as_json)
+    return True
 
 
 def build(only: str | None = None) -> typer.Typer:

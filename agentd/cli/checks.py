@@ -45,7 +45,7 @@ def run(place: Address) -> list[Check]:
     return [
         python(),
         store(data),
-        *(Check("Settings", "warn", problem, "Until it is mended, that setting has its default.") for problem in problems),
+        *(Check("Settings", "warn", problem, "Its default is used until it is mended.") for problem in problems),
         daemon(place),
         key(environment),
         *asyncio.run(_endpoint(settings, environment)),

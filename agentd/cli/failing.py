@@ -41,6 +41,7 @@ HINTS: dict[str, str] = {
     "loadFailed": "The file is left as it is. 'agentd session list' shows the other sessions.",
     "storeFailed": "Nothing was changed. Check the space and the permissions of the data directory: 'agentd doctor'.",
     "connectionLost": "What was streamed is kept: 'agentd continue' goes on. If it does not: 'agentd logs'.",
+    "daemonUnavailable": "'agentd logs' and 'agentd doctor' may say more.",
     "requestFailed": "The daemon's log may say more: 'agentd logs'.",
 }
 REASONS: dict[str, str] = {

@@ -4,9 +4,12 @@ from typing import ClassVar
 
 from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement
+from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
+
+from agentd.cli.region import STYLE
 
 WIDEST = 100
 """Columns; longer lines of prose are hard to read."""
@@ -32,9 +35,21 @@ class _Code(CodeBlock):
         yield code
 
 
+class _Table(TableElement):
+    """Without empty rows around it, and with long words broken rather than cut: no text is lost on a narrow screen."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in super().__rich_console__(console, options):
+            assert isinstance(table, Table)
+            table.show_edge = False
+            for column in table.columns:
+                column.overflow = "fold"
+            yield table
+
+
 class _Markdown(Markdown):
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
-        **Markdown.elements, "heading_open": _Heading, "fence": _Code, "code_block": _Code,
+        **Markdown.elements, "heading_open": _Heading, "fence": _Code, "code_block": _Code, "table_open": _Table,
     }  # fmt: skip
 
 
@@ -44,11 +59,15 @@ def rendered(text: str, console: Console) -> list[str]:
         width = min(console.width, WIDEST)
         console.print(_Markdown(text, code_theme=CODE_THEME, hyperlinks=False), width=width, end="")
     lines = [line.rstrip() for line in capture.get().split("\n")]
-    while lines and not lines[0]:
+    while lines and _blank(lines[0]):
         del lines[0]
-    while lines and not lines[-1]:
+    while lines and _blank(lines[-1]):
         del lines[-1]
     return lines
+
+
+def _blank(line: str) -> bool:
+    return not STYLE.sub("", line).strip()
 
 
 class Blocks:

@@ -71,17 +71,30 @@ def data(value: Mapping[str, Any]) -> None:
 
 def note(text: str) -> None:
     """Something that is not the answer: to stderr."""
-    sys.stderr.write(styled(clean(text), "dim", stream=sys.stderr) + "\n")
+    sys.stderr.write(styled(wrapped(clean(text), sys.stderr), "dim", stream=sys.stderr) + "\n")
     sys.stderr.flush()
 
 
 def error(message: str, hint: str | None = None) -> None:
     """What happened, and in a second line what to do."""
-    label = styled("Error:", "bold", "red", stream=sys.stderr)
-    sys.stderr.write(f"{label} {clean(message)}\n")
+    told = wrapped(f"Error: {clean(message)}", sys.stderr).removeprefix("Error:")
+    sys.stderr.write(styled("Error:", "bold", "red", stream=sys.stderr) + told + "\n")
     if hint:
-        sys.stderr.write(clean(hint) + "\n")
+        sys.stderr.write(wrapped(clean(hint), sys.stderr) + "\n")
     sys.stderr.flush()
+
+
+def wrapped(text: str, stream: IO[Any] | None = None, indent: str = "") -> str:
+    """Broken between words where the terminal would break it within one."""
+    columns = width(stream)
+    if columns is None or (len(text) < columns and "\n" not in text):
+        return text
+    import textwrap
+
+    wrapper = textwrap.TextWrapper(
+        max(20, columns - 1), break_long_words=False, break_on_hyphens=False, subsequent_indent=indent
+    )
+    return "\n".join(wrapper.fill(part) for part in text.split("\n"))
 
 
 def width(stream: IO[Any] | None = None) -> int | None:
@@ -101,8 +114,11 @@ def width(stream: IO[Any] | None = None) -> int | None:
 def console(*, stderr: bool = False) -> "Console":
     """Rich's console, without its guesses about what is a number or a path worth colouring."""
     from rich.console import Console
+    from rich.theme import Theme
 
-    return Console(stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    # The terminal's own background, which Rich's black is not everywhere.
+    theme = Theme({"markdown.code": "bold cyan", "markdown.table.header": "bold", "markdown.table.border": "dim"})
+    return Console(stderr=stderr, highlight=False, emoji=False, markup=False, theme=theme)
 
 
 def survive_encoding() -> None:

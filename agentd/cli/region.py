@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import TextIO
 
-_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Region:
@@ -53,7 +53,7 @@ class Region:
         """Rows that the lines take after the terminal was made narrower or wider and wrapped them anew."""
         from rich.cells import cell_len
 
-        return sum(max(1, -(-cell_len(_STYLE.sub("", line)) // columns)) for line in lines)
+        return sum(max(1, -(-cell_len(STYLE.sub("", line)) // columns)) for line in lines)
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from agentd.cli.failing import WrongUse
 from agentd.cli.interactive import doing
 from agentd.cli.interactive.chat import Chat
 
+NARROW = 60
 Completes = Literal["sessions", "models", "modes", "actions"]
 
 
@@ -28,10 +29,12 @@ class Command:
 
 async def _help(_chat: Chat, _words: list[str]) -> None:
     size = max(len(f"{command.name} {command.arguments}") for command in COMMANDS)
+    narrow = (output.width() or 80) < NARROW
     for command in COMMANDS:
-        usage = f"{command.name} {command.arguments}".ljust(size)
+        usage = f"{command.name} {command.arguments}"
         also = f" (also {', '.join(command.aliases)})" if command.aliases else ""
-        output.line(f"  {usage}  {output.styled(command.help + also, 'dim')}")
+        told = output.styled(command.help + also, "dim")
+        output.line(f"  {usage}\n      {told}" if narrow else f"  {usage.ljust(size)}  {told}")
     output.note("Alt-Enter: a new line. Ctrl-C: stop the turn. Ctrl-D: leave. @path brings a file along.")
 
 
@@ -41,7 +44,7 @@ async def _quit(chat: Chat, _words: list[str]) -> None:
 
 COMMANDS: tuple[Command, ...] = (
     Command("/status", "", "this session", doing.status),
-    Command("/sessions", "[list|history|background|name|archive]", "the sessions", doing.sessions,
+    Command("/sessions", "[list|history|…]", "the sessions, the archived ones, those at work", doing.sessions,
             ("/list",), "actions"),
     Command("/new", "[NAME]", "start a new session", doing.new),
     Command("/resume", "[ID]", "go to another session", doing.resume, ("/load", "/switch"), "sessions"),
@@ -49,7 +52,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("/rename", "NAME", "name this session", doing.rename, ("/name",)),
     Command("/archive", "", "put this session away", doing.archive),
     Command("/restore", "ID", "bring an archived session back", doing.restore),
-    Command("/clear", "[--keep N]", "forget earlier turns (they stay on disk)", doing.clear),
+    Command("/clear", "[--keep N]", "send earlier turns no longer to the model", doing.clear),
     Command("/retry", "", "send the last prompt again", doing.retry),
     Command("/model", "[ID]", "show or change the model", doing.model, (), "models"),
     Command("/mode", "[MODE]", "plan, ask or edit", doing.mode, (), "modes"),

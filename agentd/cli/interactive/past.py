@@ -12,11 +12,11 @@ def show(result: ResumeResult) -> None:
     for turn in result.turns:
         show_turn(turn)
     for waiting in result.queued:
-        output.note(f"Waiting: {_prompt(waiting)}")
+        output.note(f"Waiting: {prompt_of(waiting)}")
 
 
 def show_turn(turn: Turn) -> None:
-    show_prompt(_prompt(turn))
+    showprompt_of(prompt_of(turn))
     for item in turn.items:
         show_item(item)
     if turn.status in ("failed", "interrupted"):
@@ -27,10 +27,10 @@ def show_turn(turn: Turn) -> None:
 
 def show_running(result: ResumeResult) -> None:
     if result.running is not None:
-        show_prompt(_prompt(result.running))
+        showprompt_of(prompt_of(result.running))
 
 
-def show_prompt(prompt: str, who: str = "") -> None:
+def showprompt_of(prompt: str, who: str = "") -> None:
     """What was asked, as it stood on the prompt line."""
     first, *rest = output.clean(prompt).splitlines() or [""]
     output.line(output.styled(f"{who}> {first}", "bold"))
@@ -60,5 +60,6 @@ def show_text(text: str) -> None:
         output.line(line)
 
 
-def _prompt(turn: Turn) -> str:
+def prompt_of(turn: Turn) -> str:
+    """What was asked in a turn."""
     return next((item.text or "" for item in turn.items if item.kind == "prompt"), "")

@@ -19,6 +19,7 @@ class Watcher:
         self._theirs: tuple[str, int] | None = None
         self._kinds: dict[str, str] = {}
         self._blocks = Blocks()
+        self._begun = False
 
     async def run(self) -> None:
         """Until the connection ends."""
@@ -59,6 +60,8 @@ class Watcher:
             return
         if event.type == "turn/started":
             self._theirs = (session_id, turn.number)
+            self._begun = False
+            past.show_prompt(past.prompt_of(turn), ELSEWHERE)
         elif event.type == "turn/ended" and self._theirs == (session_id, turn.number):
             self._theirs = None
             self._settle()
@@ -69,18 +72,24 @@ class Watcher:
     def _piece(self, event: object) -> None:
         if isinstance(event, ItemStarted):
             self._kinds[event.item.id] = event.item.kind
-            if event.item.kind == "prompt":
-                past.show_prompt(event.item.text or "", ELSEWHERE)
         elif isinstance(event, ItemDelta):
             if self._kinds.get(event.item_id) == "text":
                 self._blocks.add(event.text)
-                past.show_text(self._blocks.finished())
+                self._show(self._blocks.finished())
         elif isinstance(event, ItemEnded):
             self._settle()
             self._above(about(event.item))
 
     def _settle(self) -> None:
-        past.show_text(self._blocks.rest())
+        self._show(self._blocks.rest())
+
+    def _show(self, block: str) -> None:
+        if not block.strip():
+            return
+        if self._begun:
+            output.line()
+        self._begun = True
+        past.show_text(block)
 
     def _above(self, text: str | None) -> None:
         if not text:
