@@ -7,7 +7,7 @@ running turns is ``turns.py``'s. Requests become calls of these methods in ``ser
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,12 +30,14 @@ from agentd.protocol import (
     Session,
     SessionEvent,
 )
-from agentd.session import OpenSession, Peer
+from agentd.session import OpenSession, Peer, prompt_of
 from agentd.store.api import Store
 from agentd.tasks import Tasks
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
+RESENDS = 500
+"""Prompts with a ``ref`` that made a session and are remembered, in case they are sent again."""
 
 
 class Workspace:
@@ -56,6 +58,7 @@ class Workspace:
         self.closing = False
         self._closing: dict[str, asyncio.Future[None]] = {}
         self._opening: dict[str, asyncio.Future[OpenSession]] = {}
+        self._made_by: dict[tuple[str, str], asyncio.Future[str]] = {}
         self._seq = 0
 
     @property
@@ -191,7 +194,10 @@ class Workspace:
     @asynccontextmanager
     async def using(self, asked: str) -> AsyncIterator[OpenSession]:
         """The session, open as long as the block runs."""
-        session = await self._open(await self.find(asked))
+        session_id = await self.find(asked)
+        session = await self._open(session_id)
+        while self.sessions.get(session_id) is not session:
+            session = await self._open(session_id)  # its last user closed it between its opening and our turn
         session.users += 1
         try:
             yield session
@@ -211,6 +217,36 @@ class Workspace:
         finally:
             session.users -= 1
             self.let_go(session)
+
+    @asynccontextmanager
+    async def using_new_unless_resent(
+        self, ref: str | None, prompt: str, new: AbstractAsyncContextManager[OpenSession]
+    ) -> AsyncIterator[OpenSession]:
+        """``new``; or the session that this very prompt has made already, before its client lost the connection."""
+        key = (ref or "", prompt)
+        while ref is not None and (made := self._made_by.get(key)) is not None:
+            await asyncio.wait([made])
+            if not made.cancelled():
+                async with self.using(made.result()) as session:
+                    yield session
+                return
+        made = asyncio.get_running_loop().create_future()
+        if ref is not None:
+            self._remember(key, made)
+        try:
+            async with new as session:
+                made.set_result(session.id)
+                yield session
+        finally:
+            if not made.done():
+                made.cancel()
+                self._made_by.pop(key, None)
+
+    def _remember(self, key: tuple[str, str], made: "asyncio.Future[str]") -> None:
+        """A client sends again soon or never: the newest ones are enough."""
+        self._made_by[key] = made
+        while len(self._made_by) > RESENDS:
+            del self._made_by[next(iter(self._made_by))]
 
     def adopt(self, session: OpenSession) -> OpenSession:
         """A session that was just made joins the open ones."""
@@ -303,6 +339,11 @@ class Workspace:
         try:
             async with self.using(session_id) as session:
                 logger.info("session %s: its last turn was interrupted by the end of the daemon", session.id[:8])
+                turn = session.last
+                if turn is not None and turn.ref is not None and turn.number == 1:
+                    made: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+                    made.set_result(session.id)
+                    self._remember((turn.ref, prompt_of(turn) or ""), made)
         except AgentdError as error:
             logger.warning("session %s was not recovered: %s", session_id[:8], error.message)
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from agentd.core.metadata import Metadata
 from agentd.core.records import Draft
-from agentd.protocol import ContextText, Item, Turn
+from agentd.protocol import ContextText, Item, Mode, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class QueuedPrompt:
     context: tuple[ContextText, ...] = ()
     ref: str | None = None
     model: str | None = None
-    mode: str | None = None
+    mode: Mode | None = None
     background: bool = False
     steer: bool = False
 

@@ -14,7 +14,7 @@ async def resume(context: Context, params: ResumeParams) -> Answer:
     This session's events wait until the answer is queued, so the client misses nothing and sees nothing twice.
     """
     workspace, peer = context.workspace, context.peer
-    await workspace.models.warm()
+    workspace.tasks.spawn(workspace.models.warm())
     asked = params.session_id if params.session_id is not None else await _latest(workspace)
     async with workspace.using(asked) as session:
         subscription = session.subscribe(peer, held=True)
