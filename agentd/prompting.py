@@ -13,9 +13,9 @@ from agentd import clock
 from agentd.core.metadata import checked_name
 from agentd.errors import InvalidParams, SessionArchived, SessionBusy, SessionNotFound
 from agentd.protocol import ChatParams, SessionTurn, Turn, TurnEvent
-from agentd.session import OpenSession, Peer, queued_turn
+from agentd.session import OpenSession, Peer, prompt_of, queued_turn
 from agentd.store.api import QueuedPrompt
-from agentd.turns import begin, begin_queued
+from agentd.turns import begin, begin_queued, take_settings
 from agentd.workspace import Workspace
 
 
@@ -77,68 +77,67 @@ async def _until_ended(workspace: Workspace, peer: Peer, accepted: Accepted) -> 
         turn = await asyncio.shield(accepted.ended)
     except asyncio.CancelledError:
         if not peer.gone:
-            _stop_turn(accepted)
+            _stop_turn(workspace, accepted)
         raise
     return SessionTurn(session=accepted.session.view(), turn=turn)
 
 
 def _stop_accepted(workspace: Workspace, done: "asyncio.Future[Accepted]") -> None:
     if not done.cancelled() and done.exception() is None:
-        accepted = done.result()
-        if accepted.turn.status == "queued":
-            workspace.owned(_drop(workspace, accepted.session, accepted.turn.number))
-        else:
-            _stop_turn(accepted)
+        _stop_turn(workspace, done.result())
 
 
-def _stop_turn(accepted: Accepted) -> None:
-    live = accepted.session.live
-    if live is not None and live.number == accepted.turn.number:
-        stop(accepted.session)
+def _stop_turn(workspace: Workspace, accepted: Accepted) -> None:
+    """Who asked wants it no more: what runs is stopped, what waits (a steer as well) is dropped."""
+    session, number = accepted.session, accepted.turn.number
+    if session.live is not None and session.live.number == number:
+        stop(session)
+    elif any(prompt.number == number for prompt in session.log.queued):
+        workspace.owned(_drop(workspace, session, number))
 
 
 async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accepted:
+    workspace.tasks.spawn(workspace.models.warm())
     context = await workspace.screen.gather(params.prompt, params.context)
-    async with await _session_for(workspace, peer, params) as session:
-        session.subscribe(peer)
-        if peer.gone:
-            session.unsubscribe(peer.id)
-        async with session.order:
-            if known := _same_ref(session, params.ref):
-                return Accepted(session, known, _ended(session, known))
-            if session.metadata.status == "archived":
-                raise SessionArchived(session.id)
-            if session.live is None and (session.paused or not session.log.queued):
-                _take_settings(workspace, session, params)
-                turn = await begin(
-                    workspace,
-                    session,
-                    params.prompt,
-                    environment=peer.environment,
-                    context=context,
-                    ref=params.ref,
-                    background=params.background,
-                )
-                return Accepted(session, turn, session.waiter(turn.number))
-            if params.when_busy == "reject":
-                raise SessionBusy(f"Session '{session.id[:8]}' is answering another prompt; yours was not kept.")
-            prompt = QueuedPrompt(
-                number=session.next_number,
-                prompt=params.prompt,
-                time=clock.now(),
+    async with await _session_for(workspace, peer, params) as session, session.order:
+        if known := _same_prompt(session, params):
+            _subscribe(session, peer)
+            return Accepted(session, known, _ended(session, known))
+        if session.metadata.status == "archived":
+            raise SessionArchived(session.id)
+        if session.live is None and (session.paused or not session.log.queued):
+            _subscribe(session, peer)
+            take_settings(workspace, session, params.model, params.mode)
+            turn = await begin(
+                workspace,
+                session,
+                params.prompt,
+                environment=peer.environment,
                 context=context,
                 ref=params.ref,
-                model=params.model,
-                mode=params.mode,
                 background=params.background,
-                steer=params.when_busy == "steer",
             )
-            return await _enqueue(workspace, peer, session, prompt)
+            return Accepted(session, turn, session.waiter(turn.number))
+        if params.when_busy == "reject":
+            raise SessionBusy(f"Session '{session.id[:8]}' is answering another prompt; yours was not kept.")
+        prompt = QueuedPrompt(
+            number=session.next_number,
+            prompt=params.prompt,
+            time=clock.now(),
+            context=context,
+            ref=params.ref,
+            model=params.model,
+            mode=params.mode,
+            background=params.background,
+            steer=params.when_busy == "steer",
+        )
+        return await _enqueue(workspace, peer, session, prompt)
 
 
 async def _enqueue(workspace: Workspace, peer: Peer, session: OpenSession, prompt: QueuedPrompt) -> Accepted:
     """The prompt waits, on disk. One that steers is answered with the turn that it joins or becomes."""
     await session.log.enqueue(prompt)
+    _subscribe(session, peer)
     session.environments[prompt.number] = dict(peer.environment)
     turn = queued_turn(prompt)
     workspace.publish(session, TurnEvent(type="turn/queued", turn=turn))
@@ -155,7 +154,8 @@ async def _session_for(
     if params.session_id is not None:
         return workspace.using(await workspace.find(params.session_id))
     if params.session_name is None:
-        return _new_session(workspace, peer, params, None)
+        new = _new_session(workspace, peer, params, None)
+        return workspace.using_new_unless_resent(params.ref, params.prompt, new)
     try:
         return workspace.using(await workspace.find(params.session_name))
     except SessionNotFound:
@@ -180,24 +180,25 @@ def _new_session(
     return workspace.using_new(metadata)
 
 
-def _take_settings(workspace: Workspace, session: OpenSession, params: ChatParams) -> None:
-    """A model or mode named with a prompt is the session's from then on."""
-    if params.model is not None and params.model != session.metadata.model:
-        traits = workspace.models.traits(params.model)
-        session.metadata = session.metadata.changed(model=traits.id, provider=traits.provider)
-    if params.mode is not None:
-        session.metadata = session.metadata.changed(mode=params.mode)
+def _subscribe(session: OpenSession, peer: Peer) -> None:
+    """Who prompts hears of it; who was refused does not. A client that is gone hears nothing."""
+    if not peer.gone:
+        session.subscribe(peer)
 
 
-def _same_ref(session: OpenSession, ref: str | None) -> Turn | None:
-    """The turn that this very prompt began already: a client that lost its connection sends it again."""
-    if ref is None:
+def _same_prompt(session: OpenSession, params: ChatParams) -> Turn | None:
+    """The turn that this very prompt began already: a client that lost its connection sends it again.
+
+    The text is compared too, because two clients may count their own prompts alike.
+    """
+    if params.ref is None:
         return None
-    if session.live is not None and session.live.start.ref == ref:
-        return session.live.snapshot()
-    if session.last is not None and session.last.ref == ref:
-        return session.last
-    return next((queued_turn(prompt) for prompt in session.log.queued if prompt.ref == ref), None)
+    turns = [queued_turn(prompt) for prompt in session.log.queued]
+    if session.last is not None:
+        turns.insert(0, session.last)
+    if session.live is not None:
+        turns.insert(0, session.live.snapshot())
+    return next((turn for turn in turns if turn.ref == params.ref and prompt_of(turn) == params.prompt), None)
 
 
 def _ended(session: OpenSession, turn: Turn) -> "asyncio.Future[Turn]":
@@ -210,24 +211,23 @@ def _ended(session: OpenSession, turn: Turn) -> "asyncio.Future[Turn]":
 
 
 async def _accept_retry(workspace: Workspace, peer: Peer, asked: str) -> Accepted:
-    async with workspace.using(asked) as session:
-        session.subscribe(peer)
-        async with session.order:
-            if session.metadata.status == "archived":
-                raise SessionArchived(session.id)
-            if session.live is not None:
-                raise SessionBusy(f"Session '{session.id[:8]}' is answering already: there is nothing to retry.")
-            last = session.last
-            if last is not None and last.status in ("failed", "interrupted"):
-                turn = await _begin_again(workspace, peer, session, last)
-            elif session.log.queued:
-                waiting = session.log.queued[0]
-                session.environments[waiting.number] = dict(peer.environment)
-                session.paused = False
-                turn = await begin_queued(workspace, session, waiting)
-            else:
-                raise InvalidParams("There is nothing to retry: the last turn ended as it should.")
-            return Accepted(session, turn, session.waiter(turn.number))
+    async with workspace.using(asked) as session, session.order:
+        if session.metadata.status == "archived":
+            raise SessionArchived(session.id)
+        if session.live is not None:
+            raise SessionBusy(f"Session '{session.id[:8]}' is answering already: there is nothing to retry.")
+        last = session.last
+        _subscribe(session, peer)
+        if last is not None and last.status in ("failed", "interrupted"):
+            turn = await _begin_again(workspace, peer, session, last)
+        elif session.log.queued:
+            waiting = session.log.queued[0]
+            session.environments[waiting.number] = dict(peer.environment)
+            session.paused = False
+            turn = await begin_queued(workspace, session, waiting)
+        else:
+            raise InvalidParams("There is nothing to retry: the last turn ended as it should.")
+        return Accepted(session, turn, session.waiter(turn.number))
 
 
 async def _begin_again(workspace: Workspace, peer: Peer, session: OpenSession, last: Turn) -> Turn:

@@ -7,6 +7,7 @@ mutator here. Nothing in this module awaits or does I/O.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -178,12 +179,24 @@ class OpenSession:
             self.waiters[number] = asyncio.get_running_loop().create_future()
         return self.waiters[number]
 
+    def follow(self, number: int, joined: int) -> None:
+        """Who waits for the prompt of this number gets the turn that it became a part of."""
+        self.environments.pop(number, None)
+        waiting = self.waiters.pop(number, None)
+        if waiting is not None:
+            self.waiter(joined).add_done_callback(partial(_hand_on, waiting))
+
     def resolve(self, number: int, turn: Turn) -> None:
         """Tell who waits for this number."""
         self.environments.pop(number, None)
         waiting = self.waiters.pop(number, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(turn)
+
+
+def _hand_on(waiting: "asyncio.Future[Turn]", joined: "asyncio.Future[Turn]") -> None:
+    if not waiting.done():
+        waiting.set_result(joined.result())
 
 
 def queued_turn(prompt: QueuedPrompt) -> Turn:
@@ -198,6 +211,11 @@ def queued_turn(prompt: QueuedPrompt) -> Turn:
         model=prompt.model,
         background=prompt.background or None,
     )
+
+
+def prompt_of(turn: Turn) -> str | None:
+    """The text of the prompt that began a turn."""
+    return next((item.text for item in turn.items if item.kind == "prompt"), None)
 
 
 def one_line(text: str) -> str:

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Mapping
 from contextlib import aclosing
-from functools import partial
+from typing import get_args
 
 import anyio
 
@@ -27,13 +27,14 @@ from agentd.protocol import (
     ItemDelta,
     ItemEnded,
     ItemStarted,
+    Mode,
     Notice,
     Problem,
     Turn,
     TurnEvent,
     TurnStatus,
 )
-from agentd.session import OpenSession
+from agentd.session import OpenSession, queued_turn
 from agentd.store.api import QueuedPrompt
 from agentd.workspace import Workspace
 
@@ -115,7 +116,6 @@ async def _rounds(
     workspace: Workspace, session: OpenSession, live: LiveTurn, stream: "_Stream", environment: Mapping[str, str]
 ) -> None:
     """Ask the model until it ends the turn."""
-    await workspace.models.warm()
     model = workspace.models.find(session.metadata.model or workspace.models.default(environment))
     for _ in range(ROUNDS):
         request = await _request(workspace, session, live, model.traits)
@@ -203,15 +203,7 @@ async def _take_steers(workspace: Workspace, session: OpenSession, live: LiveTur
         await workspace.write(session, [item_draft(live.number, item)])
         await session.log.dequeue(prompt.number)
         workspace.publish(session, ItemEnded(turn=live.number, item=item))
-        waiting = session.waiters.pop(prompt.number, None)
-        if waiting is not None:
-            session.waiter(live.number).add_done_callback(partial(_follow, waiting))
-
-
-def _follow(waiting: "asyncio.Future[Turn]", joined: "asyncio.Future[Turn]") -> None:
-    """Who waits for a prompt that steered gets the turn that it joined."""
-    if not waiting.done():
-        waiting.set_result(joined.result())
+        session.follow(prompt.number, live.number)
 
 
 async def _finish(
@@ -262,7 +254,11 @@ async def begin_next(workspace: Workspace, session: OpenSession) -> None:
 
 
 async def begin_queued(workspace: Workspace, session: OpenSession, prompt: QueuedPrompt) -> Turn:
-    """Start a prompt that waited. It is forgotten by the queue once its turn is on disk."""
+    """Start a prompt that waited. It is forgotten by the queue once its turn is on disk.
+
+    One that was overtaken while the queue was paused gets a new number: numbers are in the order of the turns.
+    """
+    take_settings(workspace, session, prompt.model, prompt.mode)
     turn = await begin(
         workspace,
         session,
@@ -274,7 +270,20 @@ async def begin_queued(workspace: Workspace, session: OpenSession, prompt: Queue
         number=prompt.number,
     )
     await session.log.dequeue(prompt.number)
+    if turn.number != prompt.number:
+        gone = queued_turn(prompt).model_copy(update={"status": "interrupted", "ended": clock.now()})
+        workspace.publish(session, TurnEvent(type="turn/ended", turn=gone))
+        session.follow(prompt.number, turn.number)
     return turn
+
+
+def take_settings(workspace: Workspace, session: OpenSession, model: str | None, mode: str | None) -> None:
+    """A model or mode named with a prompt is the session's from then on."""
+    if model is not None and model != session.metadata.model:
+        traits = workspace.models.traits(model)
+        session.metadata = session.metadata.changed(model=traits.id, provider=traits.provider)
+    if mode in get_args(Mode):
+        session.metadata = session.metadata.changed(mode=mode)
 
 
 class _Stream:

@@ -50,12 +50,12 @@ def page(sessions: Iterable[Session], asked: ListParams) -> SessionPage:
     matching = sorted((session for session in sessions if _matches(session, asked)), key=_sort_key(asked.sort))
     start = 0
     if asked.cursor is not None:
-        place = _place_of(asked.cursor)
+        place = _place_of(asked.cursor, asked.sort)
         key = _sort_key(asked.sort)
         start = next((index for index, session in enumerate(matching) if key(session) > place), len(matching))
     shown = matching[start : start + asked.limit]
     more = start + len(shown) < len(matching)
-    cursor = _cursor_of(_sort_key(asked.sort)(shown[-1])) if more and shown else None
+    cursor = _cursor_of(asked.sort, _sort_key(asked.sort)(shown[-1])) if more and shown else None
     return SessionPage(tuple(shown), cursor, len(matching))
 
 
@@ -94,13 +94,25 @@ def _descending(time: str) -> tuple[int, ...]:
     return tuple(-ord(char) for char in time)
 
 
-def _cursor_of(place: tuple[Any, ...]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+def _cursor_of(sort: str, place: tuple[Any, ...]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([sort, *place]).encode()).decode()
 
 
-def _place_of(cursor: str) -> tuple[Any, ...]:
+def _place_of(cursor: str, sort: str) -> tuple[Any, ...]:
+    """The place in a cursor, for comparing with keys of this sort order. Raises InvalidParams for anything else."""
     try:
-        place = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return tuple(tuple(part) if isinstance(part, list) else part for part in place)
-    except (ValueError, TypeError) as error:
-        raise InvalidParams("cursor: not one that a list has answered") from error
+        asked, *place = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        key = tuple(tuple(part) if isinstance(part, list) else part for part in place)
+        if asked == sort and _kinds(key) == _kinds(_sort_key(sort)(_ANY)):
+            return key
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise InvalidParams("cursor: not one that a list in this order has answered")
+
+
+def _kinds(key: tuple[Any, ...]) -> list[Any]:
+    """What the parts of a key are: only like is compared with like."""
+    return [{type(inner) for inner in part} if isinstance(part, tuple) else type(part) for part in key]
+
+
+_ANY = Session(id="x", created="x", last_active="x")

@@ -120,6 +120,7 @@ class Editor:
             asked.future.set_exception(Lost())
         if _prompts(asked):
             self.screen.prompting += 1
+            self.screen.left.clear()
         self.pipe.write({"id": asked.id, "method": method, "params": asked.params})
         return asked
 

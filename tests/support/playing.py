@@ -33,6 +33,7 @@ class Player:
 
     async def play(self) -> None:
         async with self.stack:
+            self.stack.callback(self._give_up)
             for number, step in enumerate(self.scenario.step, 1):
                 try:
                     await self._step(step)
@@ -54,6 +55,11 @@ class Player:
             pipe = await self.daemon.dial(self.environment)
             self.editors[name] = await Editor.attach(pipe, str(self.home.root), name=name)
         return self.editors[name]
+
+    def _give_up(self) -> None:
+        """The daemon is about to be stopped: what goes wrong from here on is no news."""
+        for editor in self.editors.values():
+            editor.may_be_lost = True
 
     async def _step(self, step: Step) -> None:
         if step.stop:

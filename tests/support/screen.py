@@ -16,11 +16,12 @@ class ShownItem:
     kind: str
     text: str = ""
     open: bool = False
+    guessed: bool = False
     body: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, body: dict[str, Any], *, is_open: bool = False) -> "ShownItem":
-        return cls(body["id"], body["kind"], body.get("text", ""), is_open, body)
+        return cls(body["id"], body["kind"], body.get("text", ""), is_open, body=body)
 
 
 @dataclass
@@ -37,7 +38,7 @@ class ShownTurn:
         last = list(items.values())[-1:]
         if body["status"] in ("running", "waiting") and last and last[0].kind in STREAMED:
             # A snapshot does not say whether its last item is whole.
-            last[0].open = True
+            last[0].open = last[0].guessed = True
         return turn
 
     def texts(self) -> dict[str, str]:
@@ -70,6 +71,7 @@ class Screen:
     def __init__(self) -> None:
         self.sessions: dict[str, ShownSession] = {}
         self.subscribed: set[str] = set()
+        self.left: set[str] = set()
         self.notices: list[dict[str, Any]] = []
         self.problems: list[str] = []
         self.prompting = 0
@@ -82,9 +84,10 @@ class Screen:
         if method == "agentd/session/resume":
             self._resumed(result)
         elif method == "agentd/session/leave":
-            self.subscribed.discard(self._named(params["sessionId"]))
+            self.left.add(self._named(params["sessionId"]))
+            self.subscribed -= self.left
         elif method in ("agentd/chat", "agentd/turn/retry"):
-            self.subscribed.add(result["session"]["id"])
+            self.subscribed |= {result["session"]["id"]} - self.left
             self._same(self.session(result["session"]["id"]), result["turn"], "an answer")
 
     def event(self, params: dict[str, Any]) -> None:
@@ -105,7 +108,7 @@ class Screen:
                 self._wrong(f"{kind} of {session_id} speaks of {session.view['id']}")
             return
         if session_id not in self.subscribed:
-            if not self.prompting:
+            if not self.prompting or session_id in self.left:
                 self._wrong(f"{kind} of a session that this editor does not listen to: {event}")
             self.subscribed.add(session_id)
         if kind == "notice":
@@ -139,7 +142,7 @@ class Screen:
                     self._wrong(f"turn {body['number']} ends twice")
                 if known is not None:
                     self._compare(known, body, "turn/ended")
-                if open_items := [i.id for i in known.items.values() if i.open] if known else []:
+                if open_items := [i.id for i in known.items.values() if i.open and not i.guessed] if known else []:
                     self._wrong(f"turn {body['number']} ends while {open_items} are open")
                 session.turns[body["number"]] = ShownTurn.of(body)
             case _:
@@ -176,6 +179,7 @@ class Screen:
     def _resumed(self, result: dict[str, Any]) -> None:
         session = self.session(result["session"]["id"])
         self.subscribed.add(session.id)
+        self.left.discard(session.id)
         session.view, session.seq = result["session"], result["seq"]
         numbers = [turn["number"] for turn in result["turns"]]
         if numbers != sorted(set(numbers)):

@@ -25,7 +25,7 @@ from agentd.protocol import (
     Usage,
 )
 from agentd.server.handlers.context import Context
-from agentd.session import OpenSession, Peer
+from agentd.session import OpenSession, Peer, one_line, prompt_of
 from agentd.workspace import Workspace
 
 
@@ -88,7 +88,7 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
         if through > source.newest:
             ended = f"the last one that ended is {source.newest}" if source.newest else "none has ended yet"
             raise InvalidParams(f"turn: {through} is not a turn that ended in this session; {ended}")
-        messages, turns = await _counts(source, through)
+        messages, turns, last_prompt = await _counts(source, through)
         time = clock.now()
         metadata = source.metadata.changed(
             id=str(uuid.uuid4()),
@@ -100,12 +100,13 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
             forked_from=ForkPoint(session_id=source.id, turn=through),
             message_count=messages,
             turn_count=turns,
+            last_prompt=last_prompt,
             file_count=0,
             usage=None,
             unseen_turn=None,
         )
         if not through:
-            metadata = metadata.changed(first_message=None, last_prompt=None)
+            metadata = metadata.changed(first_message=None)
         log = await workspace.store.fork(source.log, through, metadata)
     session = workspace.adopt(OpenSession.of(log))
     workspace.publish_session("session/forked", session)
@@ -114,15 +115,18 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
     return result
 
 
-async def _counts(source: OpenSession, through: int) -> tuple[int, int]:
-    """Messages and turns up to the end of a turn. Its end says how many messages there were."""
+async def _counts(source: OpenSession, through: int) -> tuple[int, int, str | None]:
+    """Messages and turns up to the end of a turn (which says how many messages there were), and the last prompt."""
+    known = source.metadata
     if through == source.newest and source.live is None:
-        return source.metadata.message_count, source.metadata.turn_count
+        return known.message_count, known.turn_count, known.last_prompt
     if through == 0:
-        return 0, 0
+        return 0, 0, None
     page = await source.log.page(through + 1, 1)
-    messages = page.turns[-1].messages if page.turns else None
-    return messages or 0, through
+    if not page.turns:
+        return 0, through, known.last_prompt
+    turn = page.turns[-1]
+    return turn.messages or 0, through, one_line(prompt_of(turn) or "") or None
 
 
 async def name(context: Context, params: NameParams) -> SessionResult:
