@@ -88,16 +88,17 @@ def _attach_alone(
     root: str, data: str, project: str, env: "dict[str, str] | os._Environ[str]", version: str
 ) -> Attached:
     """Nobody else starts a daemon meanwhile."""
-    for _ in range(3):
+    for attempt in range(3):
         attached = _greeted(project, env, version)
         if attached is not None:
-            if not _replaceable(attached, version):
+            # Only once: what we started is what we have, though its version may surprise (a downgrade under our feet).
+            if attempt or not _replaceable(attached, version):
                 return attached
-            if not _asked_to_leave(attached.raw):
-                attached.raw.close()
-                attached = _greeted(project, env, version)
-                if attached is not None:
-                    return attached
+            left = _asked_to_leave(attached.raw)
+            attached.raw.close()
+            attached = None if left else _greeted(project, env, version)
+            if attached is not None:
+                return attached
         _start(root, data, project, env)
     raise LaunchFailed(f"The daemon of {root} ends as soon as it starts: see {paths.log_path(project)}")
 

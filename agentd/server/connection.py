@@ -8,9 +8,6 @@ import asyncio
 import logging
 import os
 import select
-import socket as sockets
-import struct
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -19,6 +16,8 @@ from agentd.server import faults, hello, line, messages
 from agentd.server.frames import BadFrame, FrameReader
 from agentd.server.messages import Refused, Response
 from agentd.server.outbox import Outbox
+from agentd.server.peer import peer_uid
+from agentd.server.questions import Questions
 from agentd.server.site import Site
 from agentd.server.wire import Server, WireProtocol
 
@@ -29,18 +28,11 @@ LINGER_SECONDS = 5.0
 """How long a closed connection may take to read what it was owed, and half-closed ones to be answered."""
 
 STEP_SECONDS = 0.002
-"""How long one client's messages are served before others have their turn."""
+STEP_MESSAGES = 16
+"""How long, and how many, one client's messages are served before their handlers and other clients have a turn. So
+what is answered to a client that does not read is noticed before more is asked."""
 
 WRITE_HIGH = 64 * 1024
-
-
-class RequestFailed(Exception):
-    """A client answered a request of ours with an error."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 class Connection(asyncio.Protocol):
@@ -66,8 +58,7 @@ class Connection(asyncio.Protocol):
         self._outbox = Outbox(self._loop.call_soon, self._heed_slowness)
         self._reader = FrameReader()
         self._first = bytearray()
-        self._asked: dict[int, asyncio.Future[Any]] = {}
-        self._last_asked = 0
+        self._questions = Questions(self._loop, self._outbox.send)
         self._attached = False
         self._closing = False
         self._half_closed = False
@@ -90,19 +81,10 @@ class Connection(asyncio.Protocol):
     def request(self, method: str, params: Wire | Mapping[str, Any]) -> "asyncio.Future[Any]":
         """Ask the client. The future has the result as JSON, or ``RequestFailed``; it is cancelled when the client is
         gone. Cancelling it tells the client to stop."""
-        future: asyncio.Future[Any] = self._loop.create_future()
-        if self.gone or self._closing:
-            future.cancel()
-            return future
-        self._last_asked += 1
-        number = self._last_asked
-        self._asked[number] = future
-        future.add_done_callback(lambda done: self._asked_done(number, done))
-        self._outbox.send(messages.request(number, method, _encoded(params)))
-        return future
+        return self._questions.ask(method, params)
 
     def notify(self, method: str, params: Wire | Mapping[str, Any]) -> None:
-        self._outbox.send(messages.notification(method, _encoded(params)))
+        self._outbox.send(messages.notification(method, messages.encoded(params)))
 
     @property
     def in_flight(self) -> "tuple[asyncio.Task[Any], ...]":
@@ -187,8 +169,7 @@ class Connection(asyncio.Protocol):
         if self._attached:
             self._attached = False
             self._guarded(lambda: self.site.detach(self))
-        for future in list(self._asked.values()):
-            future.cancel()
+        self._questions.end()
         if self._wire is not None:
             self._wire.cancel_all()
         self.ended.set_result(None)
@@ -208,7 +189,7 @@ class Connection(asyncio.Protocol):
         rest = bytes(self._first[end + 1 :])
         self._first.clear()
         version, cwd, environment = said.get("version"), said.get("cwd"), said.get("environment")
-        if said.get("agentd") != hello.HELLO or not isinstance(version, str):
+        if said.get("agentd") is True or said.get("agentd") != hello.HELLO or not isinstance(version, str):
             self._refuse("a hello that this version does not know")
             return
         self.version = version
@@ -239,7 +220,9 @@ class Connection(asyncio.Protocol):
         """Serve whole messages; after a while others have their turn, then this one goes on."""
         self._more = False
         until = self._loop.time() + STEP_SECONDS
+        served = 0
         while not self._closing and not self._slow:
+            served += 1
             try:
                 body = self._reader.next()
                 if body is None:
@@ -250,7 +233,7 @@ class Connection(asyncio.Protocol):
                 if bad.lost:
                     logger.warning("client %d: %s", self.id, bad.message)
                     self.close()
-            if self._loop.time() > until:
+            if served >= STEP_MESSAGES or self._loop.time() > until:
                 self._more = True
                 self._loop.call_soon(self._serve)
                 break
@@ -261,7 +244,7 @@ class Connection(asyncio.Protocol):
         try:
             message = messages.read(body)
             if isinstance(message, Response):
-                self._take_response(message)
+                self._questions.answered(message)
             else:
                 self._wire.take(message)
         except Refused as refused:
@@ -271,25 +254,6 @@ class Connection(asyncio.Protocol):
             # Not foreseen, and this client's alone.
             faults.note(logger, f"client {self.id}: a message", error)
             self.close()
-
-    def _take_response(self, response: Response) -> None:
-        future = self._asked.get(response.id) if isinstance(response.id, int) else None
-        if future is None or future.done():
-            return
-        if response.error is None:
-            future.set_result(response.result)
-            return
-        problem = response.error if isinstance(response.error, dict) else {}
-        code, text = problem.get("code"), problem.get("message")
-        future.set_exception(
-            RequestFailed(code if isinstance(code, int) else messages.INTERNAL_ERROR, str(text or "no reason given"))
-        )
-
-    def _asked_done(self, number: int, future: "asyncio.Future[Any]") -> None:
-        if self._asked.pop(number, None) is None or self.gone:
-            return
-        if future.cancelled():
-            self.notify("$/cancelRequest", {"id": number})
 
     # Flow
 
@@ -327,16 +291,3 @@ class Connection(asyncio.Protocol):
             act()
         except Exception as error:
             faults.note(logger, f"client {self.id}: leaving", error)
-
-
-def _encoded(params: Wire | Mapping[str, Any]) -> bytes:
-    return params.dump_json() if isinstance(params, Wire) else messages.encode(dict(params))
-
-
-def peer_uid(connected: sockets.socket) -> int | None:
-    """The user at the other end of a Unix socket, as the kernel has it."""
-    if sys.platform == "darwin":
-        # struct xucred of getsockopt(SOL_LOCAL, LOCAL_PEERCRED): version, uid, groups.
-        return int(struct.unpack_from("=II", connected.getsockopt(0, 1, 76))[1])
-    credentials = connected.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, 12)
-    return int(struct.unpack("=iII", credentials)[1])

@@ -30,6 +30,9 @@ CHECK_SECONDS = 5.0
 ANSWER_SECONDS = 5.0
 """How long, when the daemon ends, requests are given to be answered and clients to read it."""
 
+_GC = (2000, 10, 10)
+"""What CPython has from 3.12 on."""
+
 
 class Hosted(Protocol):
     """What the daemon needs of the workspace."""

@@ -4,7 +4,7 @@ Blocking calls on local files only, none of which waits. Accepting is the event 
 """
 
 # Paths are str here: as in agentd/paths.py.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH108, PTH116, PTH118, PTH119, PTH120
+# ruff: noqa: PTH101, PTH102, PTH106, PTH108, PTH116, PTH118, PTH119, PTH120
 
 import errno
 import os
@@ -80,7 +80,6 @@ def _listening(path: str) -> sockets.socket:
 def _private(directory: str) -> bool:
     """Whether this is, or now became, a directory of ours that nobody else can enter."""
     try:
-        os.makedirs(os.path.dirname(directory), 0o700, exist_ok=True)
         parent = os.stat(os.path.dirname(directory))
         if parent.st_uid != os.geteuid():
             return False

@@ -5,8 +5,11 @@ Judges the envelope only; parameters are judged in ``wire``. Everything that goe
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
+
+from agentd.protocol import Wire
 
 MessageId = int | str
 
@@ -128,6 +131,11 @@ def encode(value: Any) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return json.dumps(value, allow_nan=False).encode()
+
+
+def encoded(params: Wire | Mapping[str, Any]) -> bytes:
+    """Parameters as JSON."""
+    return params.dump_json() if isinstance(params, Wire) else encode(dict(params))
 
 
 def result(id: MessageId, value: bytes) -> bytes:  # noqa: A002

@@ -110,9 +110,10 @@ def _serve(options: Options, ready: Ready) -> int:
     lock.note({"version": __version__, "pid": os.getpid()})
     _write_project(project, root)
 
-    # Collecting garbage in between would cost a fifth of the start: what is imported stays.
-    gc.disable()
-    from agentd.server import assembly, daemon, logs
+    # What is imported stays: to look for garbage in it every 700 objects is a tenth of the start.
+    gc.set_threshold(20_000, 10, 1000)
+    from agentd.server import daemon, logs
+    from agentd.server.assembly import assemble
 
     logs.set_up(paths.log_path(project), detached=options.detach)
     return daemon.run(
@@ -121,7 +122,7 @@ def _serve(options: Options, ready: Ready) -> int:
         lock=lock,
         ready=ready.tell,
         idle_minutes=options.idle_minutes,
-        assemble=assembly.assemble,
+        assemble=assemble,
     )
 
 

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 REQUESTS = frozenset({types.INITIALIZE, types.SHUTDOWN, types.WORKSPACE_EXECUTE_COMMAND})
 BEFORE_INITIALIZE = frozenset({types.INITIALIZE, "agentd/status", "agentd/shutdown"})
-MAX_IN_FLIGHT = 1000
+MAX_IN_FLIGHT = 256
 
 
 class WireProtocol(StandardMethods):

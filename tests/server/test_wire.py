@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agentd.server.connection import RequestFailed
+from agentd.server.questions import RequestFailed
+from agentd.server.wire import MAX_IN_FLIGHT
 from tests.server.client import Client, initialize
 from tests.server.conftest import Edge
 from tests.server.tiny import delta
@@ -27,7 +28,7 @@ async def test_initialize_tells_what_the_daemon_can(edge: Edge) -> None:
     assert ours["root"] == edge.daemon.root
     assert "agentd/chat" in ours["methods"]
     (peer,) = edge.inside.peers.values()
-    assert (peer.name, peer.abilities) == ("bytes", {"approve"})
+    assert (peer.name, set(peer.abilities)) == ("bytes", {"approve"})
     await client.close()
 
 
@@ -274,7 +275,7 @@ async def test_an_id_in_use_is_refused_and_the_first_goes_on(edge: Edge) -> None
 
 async def test_more_requests_than_a_person_makes_are_refused(edge: Edge) -> None:
     client = await Client.initialized(edge.path)
-    for _ in range(1001):
+    for _ in range(MAX_IN_FLIGHT + 1):
         number = client.ask("agentd/chat", {"prompt": ""})
     assert (await client.answer_to(number))["error"]["code"] == -32803
     await client.close()
