@@ -86,6 +86,9 @@ class ModelCatalog:
         )
         return (*remote, embedded)
 
+    async def set_key(self, provider: str, key: str) -> None:
+        await self.credentials.set(provider, key)
+
     async def warm(self) -> None:
         """Import the SDK and look into the keyring, both off the loop. Never raises for a source that is broken."""
         await claude.warm()
