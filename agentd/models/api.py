@@ -25,8 +25,11 @@ class Model(Protocol):
 class Catalog(Protocol):
     """The models that can be named."""
 
-    def default(self, environment: Mapping[str, str]) -> str:
-        """The id of the model for a new session: the user's setting, else Claude with a key, else the embedded one."""
+    async def default(self, environment: Mapping[str, str]) -> str:
+        """The id of the model for a new session: the user's setting, else Claude with a key, else the embedded one.
+
+        Waits for a keyring only when nothing quicker has a key, and then once.
+        """
 
     def traits(self, model_id: str) -> ModelTraits:
         """Of any id: an unknown one passes through to the Messages endpoint with careful defaults."""

@@ -46,12 +46,13 @@ class ModelCatalog:
         self._local = LocalModel(settings, data_dir)
         self.credentials: Final = Credentials(settings, data_dir)
 
-    def default(self, environment: Mapping[str, str]) -> str:
-        """As ``models.api.Catalog`` has it. Does not wait: a key in the keyring is known once ``warm`` has run."""
+    async def default(self, environment: Mapping[str, str]) -> str:
         if self._settings.model:
             return _resolve(self._settings.model)
         if self._settings.base_url is None and not self.credentials.known(environment):
-            return LOCAL_ID
+            await self.credentials.refresh()
+            if not self.credentials.known(environment):
+                return LOCAL_ID
         return DEFAULT_CLAUDE
 
     def traits(self, model_id: str) -> ModelTraits:

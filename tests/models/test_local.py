@@ -24,7 +24,7 @@ LIMIT = 60.0
 ROOT = Path(__file__).parents[2]
 
 
-def tell(text: str = "Count from one to twenty.", max_tokens: int = 24) -> Request:
+def tell(text: str = "Tell me a story about a river.", max_tokens: int = 24) -> Request:
     return Request(LOCAL_ID, (Message("user", (TextBlock(text),)),), (TextBlock("Be brief."),), max_tokens)
 
 
