@@ -237,7 +237,7 @@ def _item(body: Mapping[str, Any]) -> Item | None:
 def _without_surrogates(value: Any) -> Any:
     """Half a surrogate pair is valid JSON and no valid text: people's edits and importers bring it."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
         return [_without_surrogates(one) for one in value]
     if isinstance(value, Mapping):

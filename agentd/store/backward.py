@@ -13,8 +13,8 @@ from agentd.store.files import Files
 FIRST_BLOCK = 1 << 16
 BLOCK = 1 << 18
 _STRING = re.compile(rb'(?:[^"\\]|\\.)*+', re.DOTALL)
-_OUTSIDE = re.compile(rb'[^"]*+')
-_WHOLE_ESCAPES = re.compile(rb'(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+', re.DOTALL)
+_PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_WHOLE = re.compile(rb'(?:[^"\\]|\\["\\/bfnrt]|' + _PAIR + rb"|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*+", re.DOTALL)
 
 
 class Line(NamedTuple):
@@ -68,7 +68,7 @@ def start_of_line(files: Files, fd: int, before: int) -> int:
 def squeezed(files: Files, fd: int, line: Line, longest: int) -> bytes | None:
     """A long line with each string cut to about ``longest`` bytes and a note; None if it stays long all the same."""
     out = bytearray()
-    kept = dropped = 0
+    begun = dropped = 0
     inside = False
     offset, carry = line.start, b""
     while offset < line.end:
@@ -78,24 +78,16 @@ def squeezed(files: Files, fd: int, line: Line, longest: int) -> bytes | None:
         carry, at = b"", 0
         while at < len(data):
             if not inside:
-                span = _OUTSIDE.match(data, at)
-                stop = span.end() if span else at
+                quote = data.find(b'"', at)
+                stop = quote if quote >= 0 else len(data)
                 out += data[at : stop + 1]
-                inside, kept, dropped, at = stop < len(data), 0, 0, stop + 1
+                inside, begun, dropped, at = quote >= 0, len(out), 0, stop + 1
                 continue
-            span = _STRING.match(data, at)
-            stop = span.end() if span else at
-            if kept < longest:
-                piece = data[at : min(stop, at + longest - kept)]
-                if len(piece) < stop - at:
-                    whole = _WHOLE_ESCAPES.match(piece)
-                    piece = piece[: whole.end()] if whole else b""
-                    kept = longest
-                out += piece
-                kept += len(piece)
-                dropped += stop - at - len(piece)
-            else:
-                dropped += stop - at
+            run = _STRING.match(data, at)
+            stop = run.end() if run else at
+            keep = min(stop - at, max(longest - (len(out) - begun), 0))
+            out += data[at : at + keep]
+            dropped += stop - at - keep
             if stop == len(data):
                 break
             if data[stop : stop + 1] == b"\\":
@@ -103,9 +95,17 @@ def squeezed(files: Files, fd: int, line: Line, longest: int) -> bytes | None:
                 carry = data[stop:]
                 break
             if dropped:
+                _end_cleanly(out, begun)
                 out += "\\n[… %d bytes are left out here …]".encode() % dropped
             out += b'"'
             inside, at = False, stop + 1
-        if len(out) > 16 * longest:
+        if len(out) > 8 * longest:
             return None
     return bytes(out)
+
+
+def _end_cleanly(out: bytearray, begun: int) -> None:
+    """No half of an escape, of a pair of escapes or of a character at the end of a string that was cut."""
+    kept = bytes(out[begun:])
+    whole = _WHOLE.match(kept)
+    out[begun:] = kept[: whole.end()].decode("utf-8", "ignore").encode() if whole else b""

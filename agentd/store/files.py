@@ -190,6 +190,11 @@ class Files:
                 # Across file systems and on some network ones the kernel declines: then by hand.
                 if error.errno not in (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM):
                     raise
+        self.copy_by_hand(source, offset, end, target)
+
+    def copy_by_hand(self, source: int, start: int, end: int, target: int) -> None:
+        """``copy`` without the kernel's help."""
+        offset = start
         while offset < end:
             data = self.read_at(source, min(_COPY_BLOCK, end - offset), offset)
             if not data:

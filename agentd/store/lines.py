@@ -132,7 +132,7 @@ def parse_damaged(line: bytes) -> tuple[Record, ...]:
     """The whole records in a line that does not parse: a bad byte in place of a line's end joins two."""
     starts = [match.start() for match in _BEGINNING.finditer(line)]
     found = []
-    for start, limit in zip(starts, [*starts[1:], len(line)], strict=True):
+    for start, limit in zip(starts, [*starts[1:], len(line)], strict=False):
         ends = [match.end() for match in _ENDING.finditer(line, start, limit)]
         record = parse(line[start : ends[-1]]) if ends else None
         if record is not None and not record.flagged:

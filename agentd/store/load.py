@@ -20,7 +20,7 @@ from agentd.store.reader import Found, Problems, Reader
 from agentd.store.transcript import Segment
 
 LAST_BYTES = 1 << 17
-LONGEST = 8 << 20
+LONGEST = 4 << 20
 _LOOK_BACK = 1 << 15
 _LOOK_FAR = 16 << 20
 
@@ -40,6 +40,7 @@ class Loaded:
     journal: bool
     queue: QueueRead
     problems: tuple[str, ...]
+    found: Problems
 
 
 def load(files: Files, directory: Path, *, newer: bool = False) -> Loaded:
@@ -53,7 +54,7 @@ def load(files: Files, directory: Path, *, newer: bool = False) -> Loaded:
         queue = read_queue(files, directory)
         tail = _tail(Reader(files, segments, problems, LONGEST), journal.keys())
     folds = tail.folds()
-    newer = newer or read.newer or tail.version > lines.VERSION
+    newer = newer or read.newer or tail.newer
     if not read.whole and not newer:
         _mend_metadata(files, directory, read.metadata, notes)
     return Loaded(
@@ -67,7 +68,8 @@ def load(files: Files, directory: Path, *, newer: bool = False) -> Loaded:
         owed=tuple(_owed(folds, tail.last, journal, lines.stamp(written) if written else lines.now())),
         journal=written is not None,
         queue=queue,
-        problems=(*notes, *queue.problems, *problems.texts),
+        problems=(*notes, *queue.problems),
+        found=problems,
     )
 
 
@@ -142,12 +144,12 @@ def _put_aside(files: Files, segment: Segment, torn: bytes, kept: int, notes: li
 
 @dataclass(slots=True)
 class _Tail:
-    """``seq`` and ``turn``: the highest numbers met; ``last``: the newest turn; ``version``: the newest of any line."""
+    """``seq`` and ``turn``: the highest numbers met; ``last``: the newest turn; ``newer``: not all lines are ours."""
 
     seq: int = 0
     turn: int = 0
     last: int = 0
-    version: int = 0
+    newer: bool = False
     damaged: int = 0
     gathered: dict[int, Gathered] = field(default_factory=dict)
     begun: set[int] = field(default_factory=set)
@@ -186,7 +188,9 @@ def _tail(reader: Reader, journalled: Set[int]) -> _Tail:
             head = line.head
             if head is not None:
                 tail.note(head.seq, head.turn)
-                tail.version = max(tail.version, head.version)
+                # One bad byte makes no newer version: its line's checksum must fit.
+                if head.version > lines.VERSION and any(not one.record.flagged for one in line.read()):
+                    tail.newer = True
             ours = head is None or tail.last in (0, head.turn) or head.kind == "turn" or head.turn in journalled
             if not line.void and ours:
                 found = line.read()

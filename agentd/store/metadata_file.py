@@ -3,8 +3,9 @@ transcript as well as that can be done. Blocking: call from a worker.
 """
 
 import json
+import re
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from agentd.store.transcript import Segment, segment_number
 
 NAME = "metadata.json"
 DAMAGED = "metadata.json.damaged"
+_FIELD = re.compile(r'^  "(\w+)": ', re.MULTILINE)
+_DECODER = json.JSONDecoder(strict=False)
 
 
 class Read(NamedTuple):
@@ -60,21 +63,17 @@ def read_metadata(files: Files, directory: Path) -> Read:
 
 
 def _saved_fields(data: bytes) -> dict[str, Any]:
-    """What can be read of a damaged file. Ours has one field a line, so a bad byte costs one field."""
+    """What can be read of a damaged file. In ours each field begins a line, so a bad byte costs one field."""
     text = data.decode("utf-8", "replace")
+    saved: dict[str, Any] = {}
     try:
-        whole = json.loads(text)
-        if isinstance(whole, dict):
-            return whole
+        whole = _DECODER.decode(text)
+        return whole if isinstance(whole, dict) else saved
     except (ValueError, RecursionError):
         pass
-    saved: dict[str, Any] = {}
-    for line in text.splitlines():
-        if line.startswith('  "'):
-            try:
-                saved.update(json.loads("{" + line.strip().rstrip(",") + "}"))
-            except (ValueError, RecursionError):
-                continue
+    for field in _FIELD.finditer(text):
+        with suppress(ValueError, RecursionError):
+            saved[field.group(1)] = _DECODER.raw_decode(text, field.end())[0]
     return saved
 
 

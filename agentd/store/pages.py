@@ -170,10 +170,10 @@ def read_conversation(reader: Reader, max_bytes: int, live: int | None) -> Conve
                     stopped = found.place
                     break
                 continue
-            if record.turn in retried:
-                continue
             if record.kind == "turn" and isinstance(again := record.body.get("retryOf"), int):
                 retried.add(again)
+            if record.turn in retried:
+                continue
             if (not gathered.holds(record.turn) and gathered.full) or not gathered.add(found):
                 stopped = found.place
                 break
@@ -202,11 +202,11 @@ class _Marks:
             through = through_of(record.body)
             if record.body["mark"] == "clear":
                 self.keeps_system = self.keeps_system and record.body.get("keepSystem") is not False
-            elif not self._compacted and through > self.floor:
-                # A later clear that reaches as far as the summary does clears the summary too.
+            elif not self._compacted:
                 self._compacted = True
                 summary = record.body.get("summary")
-                self.summary = summary if isinstance(summary, str) else None
+                # A later clear that reaches as far as the summary does has cleared the summary too.
+                self.summary = summary if isinstance(summary, str) and through > self.floor else None
             self.floor = max(self.floor, through)
 
 

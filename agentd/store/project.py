@@ -130,7 +130,8 @@ class FileStore:
         return await settled(self._submit(self._writers, work))
 
     async def _read(self, work: Callable[[], T]) -> T:
-        return await self._submit(self._readers, work)
+        with loading():
+            return await self._submit(self._readers, work)
 
     def _submit(self, workers: ThreadPoolExecutor, work: Callable[[], T]) -> "asyncio.Future[T]":
         try:

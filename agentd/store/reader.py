@@ -63,7 +63,7 @@ class Met:
 
 
 class Reader:
-    """``longest``: lines of more bytes than this come with their strings cut to a quarter of it."""
+    """``longest``: lines of more bytes than this come with their strings cut to half of it."""
 
     def __init__(self, files: Files, segments: Sequence[Segment], problems: Problems, longest: int) -> None:
         self._files = files
@@ -134,7 +134,7 @@ class Reader:
 
     def _records(self, segment: Segment, fd: int, line: Line, void_after: int | None) -> tuple[Found, ...]:
         """The records of a line, newest first: one, or what can be saved of a damaged one."""
-        data = line.data if line.data is not None else squeezed(self._files, fd, line, self._longest // 4)
+        data = line.data if line.data is not None else squeezed(self._files, fd, line, self._longest // 2)
         record = lines.parse(data) if data is not None else None
         if record is not None and line.data is None:
             # The checksum is of the whole line, which nobody holds.
@@ -144,7 +144,8 @@ class Reader:
             self._report(segment, fd, line, "damaged, and left out. All else is used.")
         elif record.flagged:
             self._report(segment, fd, line, "the checksum does not fit. The record is used as it stands.")
-        place, size = Place(segment.number, line.end + 1), len(data or b"")
+        # A long line counts whole: it is for whoever reads a page to say what else fits beside it.
+        place, size = Place(segment.number, line.end + 1), line.end - line.start
         return tuple(
             Found(one, place, line.start, size) for one in saved if void_after is None or one.seq <= void_after
         )

@@ -11,21 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentd.core.fold import TurnFold, fit, is_open
+from agentd.core.fold import TurnFold, ended_unless, fit, is_open
 from agentd.core.metadata import Metadata
 from agentd.core.records import ITEM_KINDS, Draft
-from agentd.errors import StoreFailed
+from agentd.errors import LoadFailed, StoreFailed
 from agentd.protocol import Item, Turn
 from agentd.store.api import Conversation, Page, QueuedPrompt
 from agentd.store.eventlog import EventLog, event_line
 from agentd.store.files import Files, loading, saving
 from agentd.store.journal import Journal
-from agentd.store.lane import Lane
+from agentd.store.lane import CLOSED, Lane
 from agentd.store.load import LAST_BYTES, Loaded
 from agentd.store.metadata_file import write_metadata
 from agentd.store.pages import Hint, read_conversation, read_page
 from agentd.store.queue import Change, Queue
-from agentd.store.reader import Problems, Reader
+from agentd.store.reader import Reader
 from agentd.store.transcript import Entry, Segment, Transcript
 
 _HINTS = 64
@@ -55,10 +55,10 @@ class FileSessionLog:
         self._last_turn = loaded.last_turn
         self._fold = loaded.last
         self._last: Turn | None = None
-        self._owed = loaded.owed
+        self._owed = () if loaded.newer else loaded.owed
         self._has_journal = loaded.journal
         self._notes = loaded.problems
-        self._found = Problems()
+        self._found = loaded.found
         self._hints: dict[int, Hint] = {}
         self._marks = 0
         self._queued = dict(loaded.queue.waiting)
@@ -97,7 +97,7 @@ class FileSessionLog:
     @property
     def last(self) -> Turn | None:
         if self._last is None and self._fold is not None:
-            turn = self._fold.turn()
+            turn = ended_unless(self._fold.turn(), self._live())
             # An ended turn is held for a retry and for lists: its prompt whole, its outputs within bounds.
             self._last = fit(turn, LAST_BYTES, whole=_PROMPTS) if self._fold.ended else turn
         return self._last
@@ -212,11 +212,18 @@ class FileSessionLog:
         return Reader(self._files, self._transcript.segments, self._found, max_bytes)
 
     async def _read(self, read: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            reading = loop.run_in_executor(self._readers, read)
+        except RuntimeError:
+            raise LoadFailed(CLOSED) from None
         with loading():
-            return await asyncio.get_running_loop().run_in_executor(self._readers, read)
+            return await reading
 
     def _live(self) -> int | None:
-        return self._fold.number if self._fold is not None and not self._fold.ended else None
+        if self._fold is None or self._fold.ended or self._newer:
+            return None
+        return self._fold.number
 
     def _check_writable(self, what: str = "session") -> None:
         if self._newer:
@@ -245,7 +252,7 @@ class FileSessionLog:
             return
         self._last_turn = max(self._last_turn, draft.turn)
         fold = self._fold
-        if fold is None or (fold.number != draft.turn and draft.kind == "turn"):
+        if fold is None or fold.number < draft.turn or (fold.number > draft.turn and draft.kind == "turn"):
             fold = self._fold = TurnFold(draft.turn)
         if fold.number == draft.turn:
             fold.add(draft.kind, draft.body, time)
