@@ -37,7 +37,10 @@ class Client:
 
     @classmethod
     def of(cls, place: Place) -> "Client":
-        return cls.attached(place.socket, str(place.home.root), place.client_environment())
+        """Attached, until it is closed or the place is left."""
+        client = cls.attached(place.socket, str(place.home.root), place.client_environment())
+        place.closing.callback(client.close)
+        return client
 
     def _greet(self, root: str, environment: Mapping[str, str]) -> None:
         said = {"agentd": 1, "version": "0.0.1", "cwd": root, "environment": dict(environment)}

@@ -9,7 +9,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from agentd.server.lock import read_note
 from tests.support.home import KEY, REPOSITORY, Home, make_home
 
 PATIENCE = 30.0
+TICK = 1000 / os.sysconf("SC_CLK_TCK")
+"""Milliseconds: what the kernel counts a process's time in."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Place:
     program: Program
     home: Home
     url: str = ""
+    closing: ExitStack = field(default_factory=ExitStack)
     _daemons: set[int] = field(default_factory=set)
 
     def environment(self) -> dict[str, str]:
@@ -105,11 +108,25 @@ class Place:
             raise RuntimeError(f"the daemon did not start: {said}\n{(self.home.base / 'serve.log').read_text()}")
         return self.pid
 
+    def settle(self) -> None:
+        """Wait until the daemon has done what it does by itself: the model's SDK is imported beside the first use."""
+        before, quiet = -1.0, 0
+        while quiet < 3:
+            time.sleep(0.1)
+            now = processor_time(self.pid)
+            before, quiet = now, quiet + 1 if now == before else 0
+
     def stop(self) -> None:
         """End every daemon that was started here, and wait until it is gone."""
         for pid in self._daemons:
             _end(pid)
         self._daemons.clear()
+
+
+def processor_time(pid: int) -> float:
+    """Milliseconds that the process has run for, in user and kernel, as the kernel counts them."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) * TICK
 
 
 def _end(pid: int) -> None:
@@ -131,10 +148,9 @@ def _end(pid: int) -> None:
 def place(program: Program, url: str = "") -> Iterator[Place]:
     with make_home() as home:
         made = Place(program, home, url)
-        try:
+        with made.closing:
+            made.closing.callback(made.stop)
             yield made
-        finally:
-            made.stop()
 
 
 def milliseconds(since_ns: int) -> float:

@@ -54,9 +54,11 @@ def figures(program: Program, sizes: Sizes) -> list[Figure]:
     with serving() as model, place(program, model.url) as here:
         here.start()
         prompt = Prompting(Client.of(here), model)
+        prompt()
+        here.settle()
         target = here.home.data / "bare"
         acknowledged, bare = in_turns(sizes.prompts, prompt, lambda: synced(target))
-        arrived = prompt.arrived[1:]
+        arrived = prompt.arrived[-sizes.prompts :]
     disk = "write + fdatasync, same disk"
     return [
         Figure("prompt to acknowledgement, synced", "ms", acknowledged, Target(5), disk, bare),

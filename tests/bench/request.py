@@ -16,10 +16,12 @@ def figures(program: Program, sizes: Sizes) -> list[Figure]:
         path = str(here.home.base / "echo.sock")
         with working("echo", path):
             holder, ours, echo = Client.of(here), Client.of(here), Client(path)
+            here.closing.callback(echo.close)
             session = holder.request("agentd/session/new", {})["session"]["id"]
             # As long as somebody listens to it the session stays open, and leaving it changes nothing.
             holder.request("agentd/session/resume", {"sessionId": session})
             params = {"sessionId": session}
+            here.settle()
 
             def a_request(client: Client) -> float:
                 begun = monotonic_ns()

@@ -23,6 +23,7 @@ def figures(program: Program, sizes: Sizes) -> list[Figure]:
         client = Client.of(here)
         client.request("agentd/session/resume", {"sessionId": long, "limit": 1})
         client.request("agentd/session/leave", {"sessionId": long})
+        here.settle()
         page = {"sessionId": long, "limit": 20}
 
         def asked(method: str, params: Mapping[str, Any]) -> float:

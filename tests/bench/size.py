@@ -7,13 +7,11 @@ from tests.bench.client import Client
 from tests.bench.figure import Figure, Target
 from tests.bench.fill import fill
 from tests.bench.model import serving
-from tests.bench.place import Program, place
+from tests.bench.place import Program, place, processor_time
 from tests.bench.sizes import Sizes
 
 TURNS = 20
 TEXT = 2000
-TICK = 10.0
-"""Milliseconds: what the kernel counts a process's time in."""
 
 
 def resident(pid: int) -> float:
@@ -24,14 +22,8 @@ def resident(pid: int) -> float:
     raise RuntimeError(f"no memory is told of process {pid}")
 
 
-def ticks(pid: int) -> float:
-    """Milliseconds that the process has run for, in user and kernel."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) * TICK
-
-
 def ran(pid: int) -> float:
-    """The same, to the nanosecond, of its main thread."""
+    """Milliseconds that its main thread has run for, to the nanosecond."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
 
 
@@ -53,36 +45,37 @@ def figures(program: Program, sizes: Sizes) -> list[Figure]:
 
 
 def once(program: Program, sizes: Sizes) -> dict[str, float]:
-    """One daemon's life."""
+    """Two daemons' lives: in the second one nothing was given back that further clients could be made of."""
     found: dict[str, float] = {}
     with serving() as model, place(program, model.url) as here:
         ids = fill(here.home.data, here.home.root, sessions=sizes.loaded, turns=TURNS, text=TEXT)
         pid = here.start()
         client = Client.of(here)
+        here.settle()
         found["before"] = resident(pid)
         found["cpu before"], _ = _idle(pid, sizes.idle_seconds)
         client.request("agentd/chat", {"prompt": "What is this project?"})
+        here.settle()
         found["after"] = resident(pid)
-
-        before = resident(pid)
-        further = [Client.of(here) for _ in range(sizes.clients)]
-        found["client"] = (resident(pid) - before) / sizes.clients
-        for one in further:
-            one.close()
-
-        client.request("agentd/session/resume", {"sessionId": ids[0]})
-        before = resident(pid)
         for session in ids:
             client.request("agentd/session/resume", {"sessionId": session})
-        found["loaded"] = resident(pid) - before
+        found["loaded"] = resident(pid) - found["after"]
+        here.settle()
         found["cpu loaded"], found["cpu exact"] = _idle(pid, sizes.idle_seconds)
         client.close()
+    with place(program) as here:
+        pid = here.start()
+        clients = [Client.of(here)]
+        before = resident(pid)
+        clients += [Client.of(here) for _ in range(sizes.clients)]
+        found["client"] = (resident(pid) - before) / sizes.clients
+        for one in clients:
+            one.close()
     return found
 
 
 def _idle(pid: int, seconds: float) -> tuple[float, float]:
-    """Milliseconds of processor time in so long, in ticks and exactly, once what was asked is done with."""
-    time.sleep(min(1.0, seconds))
-    before, exactly = ticks(pid), ran(pid)
+    """Milliseconds of processor time in so long, in ticks and exactly."""
+    before, exactly = processor_time(pid), ran(pid)
     time.sleep(seconds)
-    return ticks(pid) - before, ran(pid) - exactly
+    return processor_time(pid) - before, ran(pid) - exactly

@@ -17,6 +17,14 @@ def a_client(stack: ExitStack, here: Place, session: str) -> Worker:
     return stack.enter_context(working("attached", here.socket, str(here.home.root), environment, session))
 
 
+def warmed(here: Place) -> Client:
+    """A client of a daemon that has the model's SDK at hand."""
+    client = Client.of(here)
+    client.request("agentd/chat", {"prompt": "What is this project?"})
+    here.settle()
+    return client
+
+
 def a_session(client: Client) -> str:
     return str(client.request("agentd/session/new", {})["session"]["id"])
 
@@ -30,7 +38,7 @@ def at_once(program: Program, sizes: Sizes) -> list[Figure]:
     with serving() as model, place(program, model.url) as here, ExitStack() as stack:
         here.start()
         alone = stack.enter_context(working("alone", model.url))
-        starter = Client.of(here)
+        starter = warmed(here)
 
         def ours() -> float:
             # A session of its own each time: the history would grow from round to round.
@@ -54,7 +62,7 @@ def paced(program: Program, sizes: Sizes) -> list[Figure]:
     with serving() as model, place(program, model.url) as here, ExitStack() as stack:
         here.start()
         alone = stack.enter_context(working("alone", model.url))
-        starter = Client.of(here)
+        starter = warmed(here)
         for _ in range(sizes.paces):
             ages["alone"].append(alone.ask(prompt)["ages"])
             with ExitStack() as inner:
