@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agentd.protocol import Mode
 
 CONFIG_FILE = "config.toml"
+DEFAULTS = "All settings have their defaults until it is mended."
 
 
 class Settings(BaseModel):
@@ -28,8 +29,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str | None = None
-    base_url: str | None = None
+    model: str | None = Field(default=None, min_length=1)
+    base_url: str | None = Field(default=None, min_length=1)
     api_key_command: tuple[str, ...] = ()
     mode: Mode = "ask"
     idle_minutes: float = Field(default=10.0, gt=0)
@@ -49,11 +50,13 @@ def load(directory: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
     """The settings, and in words what was wrong with the file. Never raises."""
     path = (directory or config_dir()) / CONFIG_FILE
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return Settings(), ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return Settings(), (f"{path}: {error}. All settings have their defaults until it is mended.",)
+    except OSError as error:
+        return Settings(), (f"{path}: {error.strerror or error}. {DEFAULTS}",)
+    except (ValueError, RecursionError) as error:  # TOML's and Unicode's own, and a number with thousands of digits
+        return Settings(), (f"{path}: {error}. {DEFAULTS}",)
     return _checked(values, path)
 
 

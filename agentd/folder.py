@@ -1,10 +1,13 @@
 """``<root>/.agentd/``: made on first need, ignoring itself in git, and watched. Nothing in it is interpreted here."""
 
 import asyncio
+import errno
 import logging
 import os
+import stat
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,14 @@ import anyio.to_thread
 
 from agentd import clock
 from agentd.protocol import DocumentInfo
+from agentd.protocol.base import sound_text
 
 logger = logging.getLogger(__name__)
 GITIGNORE = "/*\n!/agents/\n!/prompts/\n"
 """Everything stays out of git but what a team may share."""
+GATHER_SECONDS = 0.05
+"""One save of an editor is several events on several files; they are told once."""
+QUIET = ("opened", "closed_no_write")
 
 
 class ProjectFolder:
@@ -27,7 +34,10 @@ class ProjectFolder:
         self._path = root / ".agentd"
         self._ensured = False
         self._observer: Any = None
+        self._observing = False
+        self._closed = False
         self._changed: Callable[[str], None] | None = None
+        self._to_tell: set[str] = set()
 
     async def ensure(self) -> None:
         """Make the folder with its project id, unless it is there."""
@@ -37,7 +47,7 @@ class ProjectFolder:
         try:
             await anyio.to_thread.run_sync(make_project, self._root)
         except OSError as error:
-            logger.warning("%s cannot be made: %s", self._path, os.strerror(error.errno or 0))
+            logger.warning("%s cannot be made: %s", self._path, error.strerror or error)
             return
         if self._changed is not None:
             await self.watch(self._changed)
@@ -49,23 +59,44 @@ class ProjectFolder:
     def branch(self) -> str | None:
         """The branch that is checked out, read from git's HEAD as text."""
         try:
-            head = (self._root / ".git" / "HEAD").read_text(encoding="utf-8")[:300].strip()
-        except (OSError, UnicodeDecodeError):
+            head = _first_line(_git_dir(self._root) / "HEAD")
+        except (OSError, ValueError):
             return None
         return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else None
 
     async def watch(self, changed: Callable[[str], None]) -> None:
-        """Call ``changed`` with a session's id, on the event loop, when its documents change on disk."""
+        """Call ``changed`` with a session's id, on the event loop, when its documents change on disk.
+
+        While there is no folder nothing is watched; ``ensure`` begins it.
+        """
         self._changed = changed
-        if self._observer is not None or not self._path.is_dir():
+        if self._observing or self._closed or self._path.is_symlink() or not self._path.is_dir():
             return
-        loop = asyncio.get_running_loop()
-        self._observer = await anyio.to_thread.run_sync(_observe, self._path, loop, changed)
+        self._observing = True
+        observer = await anyio.to_thread.run_sync(_observe, self._path, asyncio.get_running_loop(), self._note)
+        self._observing = observer is not None
+        self._observer = observer
+        if self._closed:
+            self.close()
 
     def close(self) -> None:
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer = None
+        """No more calls, and no thread left behind."""
+        self._closed = True
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer.stop()
+            observer.join(timeout=5)
+
+    def _note(self, session_id: str) -> None:
+        if not self._to_tell:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._tell)
+        self._to_tell.add(session_id)
+
+    def _tell(self) -> None:
+        changed, self._to_tell = self._to_tell, set()
+        if self._changed is not None and not self._closed:
+            for session_id in sorted(changed):
+                self._changed(session_id)
 
 
 def make_project(root: Path) -> Path:
@@ -76,35 +107,64 @@ def make_project(root: Path) -> Path:
     path = root / ".agentd"
     path.mkdir(mode=0o700, exist_ok=True)
     if path.is_symlink():
-        raise OSError(40, "a symbolic link stands in its place", str(path))
+        raise OSError(errno.ELOOP, "a symbolic link stands in its place", str(path))
     _write_new(path / ".gitignore", GITIGNORE)
     _write_new(path / "project-id", str(uuid.uuid4()) + "\n")
     return path
 
 
 def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet. One that cannot be written whole (a full disk) is none."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _git_dir(root: Path) -> Path:
+    """Where git keeps this work tree's HEAD: ``.git``, or the directory that a file in its place names."""
+    path = root / ".git"
+    return path if path.is_dir() else root / _first_line(path).removeprefix("gitdir: ")
+
+
+def _first_line(path: Path) -> str:
+    """Of a small regular file; nothing else is opened, because a pipe would hang us. Raises OSError, ValueError."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("not a regular file")
+    with path.open(encoding="utf-8") as file:
+        return file.readline(4096).rstrip("\n")
 
 
 def _documents(directory: Path) -> tuple[DocumentInfo, ...]:
+    """Regular files only: a link may lead out of the project."""
     found: list[DocumentInfo] = []
+    if any(place.is_symlink() for place in (directory, directory.parent, directory.parent.parent)):
+        return ()
     try:
-        entries = sorted(directory.glob("*.md"))
+        entries = sorted(path for path in directory.iterdir() if _is_document(path))
     except OSError:
         return ()
     for path in entries:
         try:
             status = path.lstat()
-        except OSError:
+            modified = clock.rfc3339(datetime.fromtimestamp(status.st_mtime, UTC))
+        except (OSError, ValueError, OverflowError):  # gone meanwhile, or of the year 60000
             continue
-        modified = clock.rfc3339(datetime.fromtimestamp(status.st_mtime, UTC))
-        found.append(DocumentInfo(uri=path.as_uri(), name=path.name, size=status.st_size, modified=modified))
+        if stat.S_ISREG(status.st_mode):
+            name = sound_text(path.name)
+            found.append(DocumentInfo(uri=path.as_uri(), name=name, size=status.st_size, modified=modified))
     return tuple(found)
+
+
+def _is_document(path: Path) -> bool:
+    """A dot begins what editors put beside a file while it is open."""
+    return path.suffix == ".md" and not path.name.startswith(".")
 
 
 def _observe(path: Path, loop: asyncio.AbstractEventLoop, changed: Callable[[str], None]) -> Any:
@@ -116,12 +176,13 @@ def _observe(path: Path, loop: asyncio.AbstractEventLoop, changed: Callable[[str
 
     class Handler(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:
-            if event.event_type in ("opened", "closed_no_write"):
+            if event.event_type in QUIET:
                 return
             for place in (event.src_path, event.dest_path):
-                changed_path = Path(os.fsdecode(place))
-                if changed_path.suffix == ".md" and changed_path.parent.parent == sessions:
-                    loop.call_soon_threadsafe(changed, changed_path.parent.name)
+                name = _session_of(Path(os.fsdecode(place)), sessions, event.is_directory and event.event_type)
+                if name is not None:
+                    with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                        loop.call_soon_threadsafe(changed, name)
 
     observer = Observer()
     observer.daemon = True
@@ -129,6 +190,15 @@ def _observe(path: Path, loop: asyncio.AbstractEventLoop, changed: Callable[[str
         observer.schedule(Handler(), str(path), recursive=True)
         observer.start()
     except OSError as error:
-        logger.warning("%s is not watched: %s", path, os.strerror(error.errno or 0))
+        logger.warning("%s is not watched: %s", path, error.strerror or error)
         return None
     return observer
+
+
+def _session_of(path: Path, sessions: Path, directory_event: object) -> str | None:
+    """The session whose documents an event is about: a document, or a whole directory of them that came or went."""
+    if path.parent.parent == sessions and _is_document(path):
+        return path.parent.name
+    if path.parent == sessions and directory_event in ("created", "deleted", "moved"):
+        return path.name
+    return None

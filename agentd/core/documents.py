@@ -49,6 +49,14 @@ class OpenDocuments:
         if buffer := self._buffers.get((peer, document_key(uri))):
             self._buffers[peer, document_key(uri)] = replace(buffer, changed=False)
 
+    def settle(self, uri: str, disk: str) -> None:
+        """The disk holds ``disk`` now. A buffer that has the same text is clean until it is changed, whatever becomes
+        of the disk meanwhile: a checkout under an open file makes nobody's buffer unsaved work."""
+        plain = normalised(disk)
+        for buffer in self.of(uri):
+            if buffer.changed and normalised(buffer.text) == plain:
+                self.saved(buffer.peer, buffer.uri)
+
     def closed(self, peer: int, uri: str) -> None:
         self._buffers.pop((peer, document_key(uri)), None)
 
@@ -59,9 +67,16 @@ class OpenDocuments:
 
     def of(self, uri: str) -> tuple[Buffer, ...]:
         """The buffers of a document, the one touched last first."""
-        wanted = document_key(uri)
+        return self.of_key(document_key(uri))
+
+    def of_key(self, wanted: str) -> tuple[Buffer, ...]:
+        """The same for a key, as ``document_key`` makes them."""
         found = [buffer for (_, key), buffer in self._buffers.items() if key == wanted]
         return tuple(sorted(found, key=lambda buffer: -buffer.touched))
+
+    def open_keys(self) -> tuple[str, ...]:
+        """Of all open documents, each once."""
+        return tuple(dict.fromkeys(key for _, key in self._buffers))
 
     def __len__(self) -> int:
         return len(self._buffers)
@@ -72,8 +87,26 @@ class OpenDocuments:
 
 
 def document_key(uri: str) -> str:
-    """One key for the spellings of a URI: editors differ in what they percent-encode."""
-    return "file://" + unquote(uri[7:]) if uri.startswith("file://") else uri
+    """One key for the spellings of a URI: editors differ in what they percent-encode, and in empty hosts."""
+    path = file_path(uri)
+    return uri if path is None else "file://" + path
+
+
+def file_path(uri: str) -> str | None:
+    """The path of a ``file:`` URI (``file:///p``, ``file:/p``, ``file://localhost/p``), or None for any other.
+
+    ``?`` and ``#`` belong to the path: editors that mean a path do not all encode them. Bytes that are not UTF-8 come
+    out as the file system functions of Python want them.
+    """
+    scheme, colon, rest = uri.partition(":")
+    if not colon or scheme.lower() != "file":
+        return None
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        if host.lower() not in ("", "localhost"):
+            return None
+        rest = slash + path
+    return unquote(rest, errors="surrogateescape") if rest.startswith("/") else None
 
 
 def normalised(text: str) -> str:

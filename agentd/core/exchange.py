@@ -1,7 +1,7 @@
 """What goes to a model and what comes back, in the terms of the Messages API but of no SDK.
 
 ``core/history.py`` builds a ``Request``, a model adapter turns it into its provider's call and yields ``ModelEvent``
-values, and ``core/turn.py`` folds those into items.
+values, and ``core/live.py`` folds those into items.
 """
 
 from dataclasses import dataclass, field
@@ -118,7 +118,11 @@ ModelEvent = BlockStarted | BlockDelta | BlockEnded | TokensUsed | Stopped
 
 @dataclass(frozen=True, slots=True)
 class ModelTraits:
-    """What building a request must know of a model; the window and the longest reply in tokens."""
+    """What building a request must know of a model; the window and the longest reply in tokens.
+
+    ``thinking_first``: with thinking on, the model's part of an open tool loop must begin with thinking (models that
+    take a budget want it so, adaptive ones don't mind).
+    """
 
     id: str
     provider: str
@@ -128,3 +132,4 @@ class ModelTraits:
     thinking: bool = False
     embedded: bool = False
     cache: bool = field(default=True)
+    thinking_first: bool = True

@@ -63,7 +63,7 @@ def _matches(session: Session, asked: ListParams) -> bool:
     if asked.parent_id is not None:
         if session.parent_id != asked.parent_id:
             return False
-    elif session.parent_id is not None and asked.query is None:
+    elif session.parent_id is not None and not (asked.query or "").strip():
         return False
     if asked.status == "background":
         if not session.background or session.status != "active":

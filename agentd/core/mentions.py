@@ -7,9 +7,17 @@ from agentd.protocol import Range
 
 # A path begins with what people start paths with; an address (a@b.c) or a decorator in the middle of a word is none.
 MENTION = re.compile(
-    r"""(?<![\w@./`])@(?:"(?P<quoted>[^"\n]+)"|(?P<bare>[\w./~+-][^\s@"'`,;:()<>]*))(?P<lines>:\d+(?:-\d+)?)?"""
+    r"""(?<![\w@./`])@(?:"(?P<quoted>[^"\n]+)"|(?P<bare>[\w./~+-][^\s@"'`,;:()<>“”„«»’、。，]*))"""
+    r"""(?P<lines>:[0-9]+(?:-[0-9]+)?)?(?P<call>\()?"""
 )
-TRAILING = ".!?"
+CODE = re.compile(
+    r"^ {0,3}(?P<fence>`{3,}|~{3,}).*?(?:^ {0,3}(?P=fence)|\Z)|(?<!`)(?P<ticks>`+)(?!`)[^\n]*?(?<!`)(?P=ticks)(?!`)",
+    re.MULTILINE | re.DOTALL,
+)
+TRAILING = ".!?…*]}"
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+"""As LSP counts lines: ``str.splitlines`` splits at form feeds and the like, too."""
+HIGHEST = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +32,32 @@ class Mention:
 
 
 def mentions(prompt: str) -> tuple[Mention, ...]:
-    """The files that a prompt names, each once, in order."""
+    """The files that a prompt names, each once, in order. Code in backticks or fences names none."""
     found: dict[Mention, None] = {}
-    for match in MENTION.finditer(prompt):
-        path = match["quoted"] or match["bare"].rstrip(TRAILING)
+    for match in MENTION.finditer(CODE.sub(_blank, prompt)):
+        path = match["quoted"] or _without_trailing(match["bare"])
         if not path:
             continue
         first = last = None
         if lines := match["lines"]:
-            numbers = [int(number) for number in lines[1:].split("-")]
-            first, last = numbers[0], numbers[-1]
-        sure = bool(match["quoted"] or lines or "/" in path or "." in path.strip("."))
+            # Nobody's line numbers have more digits, and int() refuses very many.
+            numbers = [max(1, min(HIGHEST, int(digits[:12]))) for digits in lines[1:].split("-")]
+            first, last = min(numbers), max(numbers)
+        looks_like_a_path = "/" in path or "." in path.strip(".")
+        sure = bool(match["quoted"] or lines or (looks_like_a_path and not match["call"]))
         found[Mention(path, first, last, sure)] = None
     return tuple(found)
 
 
 def cut_lines(text: str, first: int, last: int) -> str:
     """Lines ``first`` to ``last`` of a text, counted from 1, both included; what is beyond the end is left out."""
-    return "".join(text.splitlines(keepends=True)[max(0, first - 1) : max(first, last)]).rstrip("\n")
+    first, last = sorted((max(1, first), max(1, last)))
+    return "".join(LINE.findall(text)[first - 1 : last]).rstrip("\r\n")
 
 
 def cut_range(text: str, place: Range) -> str:
     """The text within an LSP range whose characters count UTF-16 units. Beyond the end means the end."""
-    lines = text.splitlines(keepends=True)
+    lines = LINE.findall(text)
     start, end = place.start, place.end
     if start.line >= len(lines) or (end.line, end.character) <= (start.line, start.character):
         return ""
@@ -57,11 +68,25 @@ def cut_range(text: str, place: Range) -> str:
     return "".join(chosen)
 
 
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _without_trailing(path: str) -> str:
+    """Without what ends a sentence or an emphasis; a bracket stays where it was opened (``[id].tsx``, ``app/[id]``)."""
+    while path and path[-1] in TRAILING:
+        opened = {"]": "[", "}": "{"}.get(path[-1])
+        if opened and path.count(opened) >= path.count(path[-1]):
+            break
+        path = path[:-1]
+    return path
+
+
 def _index(line: str, units: int) -> int:
-    """The index in code points of a position in UTF-16 units."""
+    """The index in code points of a position in UTF-16 units, at most the end of what the line says."""
     seen = 0
     for index, char in enumerate(line):
-        if seen >= units:
+        if seen >= units or char in "\r\n":
             return index
         seen += 2 if ord(char) > 0xFFFF else 1
     return len(line)

@@ -70,7 +70,7 @@ class Metadata(BaseModel):
 def checked_name(name: str) -> str:
     """The name without surrounding whitespace; raises InvalidName unless 1 to 256 printable characters remain."""
     stripped = name.strip()
-    if not 1 <= len(stripped) <= NAME_LIMIT:
+    if not 1 <= len(stripped) <= NAME_LIMIT or not stripped.strip("\u200d"):
         raise InvalidName
     if any(not (char.isprintable() or char == "\u200d") for char in stripped):
         raise InvalidName("Session name must be one line of printable characters")
