@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 import uuid
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -173,6 +174,8 @@ def _observe(path: Path, loop: asyncio.AbstractEventLoop, changed: Callable[[str
     from watchdog.observers import Observer
 
     sessions = path / "sessions"
+    # watchdog 7 warns when directories come faster than it adds its watches; it then does the right thing.
+    warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
 
     class Handler(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:

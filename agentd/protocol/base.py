@@ -4,11 +4,13 @@ Lua sends ``[]`` where an empty object is meant, and some clients send ``null`` 
 accepted here, once, so that no handler has to know.
 """
 
+import json
 import math
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
 
 PROTOCOL_VERSION = 1
 
@@ -85,7 +87,11 @@ class Wire(BaseModel):
 
     def dump_json(self) -> bytes:
         """The same as UTF-8 JSON, without whitespace."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+        try:
+            return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+        except PydanticSerializationError:  # a plain dict, or a copy made without validation, holds what JSON can't
+            sound = sound_json(self.model_dump(by_alias=True, exclude_none=True))
+            return json.dumps(sound, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class Kept(Wire):
