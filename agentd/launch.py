@@ -211,8 +211,9 @@ def _start(root: str, data: str, project: str, env: "dict[str, str] | os._Enviro
     else:
         os.close(high)
         high = -1
-        said = _wait_ready(reading)
+        # It has a child of its own and is gone at once: nobody is left behind as a zombie of ours.
         os.waitpid(child, 0)
+        said = _wait_ready(reading)
     finally:
         os.close(reading)
         if high >= 0:

@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 
@@ -221,10 +221,11 @@ async def _run(
 ) -> None:
     daemon = Daemon(root, data, lock, dict(os.environ), ())
     _heed_signals(daemon)
+    asyncio.get_running_loop().set_exception_handler(_note_stray)
     _, minutes = await assemble(daemon)
     # What was made so far stays: a full collection need not look at it each time, 20 ms long.
     gc.freeze()
-    gc.enable()
+    gc.set_threshold(*_GC)
     ready("ready")
     logger.info("agentd %s serves %s (process %d)", daemon.version, root, os.getpid())
     try:
@@ -233,6 +234,15 @@ async def _run(
         with anyio.CancelScope(shield=True):
             await daemon.close()
     logger.info("ended")
+
+
+def _note_stray(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody caught. asyncio's own way would log words that may be people's."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        faults.note(logger, str(context.get("message", "a callback")), error)
+    else:
+        logger.error("%s", context.get("message"))
 
 
 def _heed_signals(daemon: Daemon) -> None:

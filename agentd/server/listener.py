@@ -43,6 +43,16 @@ class Listener:
         self.socket.close()
 
 
+def tidy(path: str) -> None:
+    """Remove the directory that a killed daemon made for its socket alone: nobody else will."""
+    directory = os.path.dirname(path)
+    if os.path.basename(directory).startswith("agentd-") and _private(directory):
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.lstat(path).st_mode):
+                os.unlink(path)
+            os.rmdir(directory)
+
+
 def _bind(data: str, root: str, env: dict[str, str]) -> tuple[sockets.socket, str]:
     last: OSError | None = None
     for directory in paths.socket_dirs(env, data):

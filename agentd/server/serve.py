@@ -4,10 +4,9 @@ What is heavy is imported only once the lock is ours.
 """
 
 # Paths are str here: as in agentd/paths.py.
-# ruff: noqa: PTH103, PTH105, PTH109, PTH112, PTH118, PTH123
+# ruff: noqa: PTH103, PTH109, PTH112
 
 import gc
-import json
 import os
 import sys
 import time
@@ -106,15 +105,17 @@ def _serve(options: Options, ready: Ready) -> int:
         note = read_note(paths.lock_path(project))
         sys.stderr.write(f"agentd: a daemon serves {root} already (process {note.get('pid')})\n")
         return 1
+    before = read_note(paths.lock_path(project)).get("socket")
     # Whatever the last holder wrote is no longer true.
     lock.note({"version": __version__, "pid": os.getpid()})
-    _write_project(project, root)
 
     # What is imported stays: to look for garbage in it every 700 objects is a tenth of the start.
     gc.set_threshold(20_000, 10, 1000)
-    from agentd.server import daemon, logs
+    from agentd.server import daemon, listener, logs
     from agentd.server.assembly import assemble
 
+    if isinstance(before, str):
+        listener.tidy(before)
     logs.set_up(paths.log_path(project), detached=options.detach)
     return daemon.run(
         root,
@@ -140,27 +141,6 @@ def _take(project: str) -> Lock | None:
                 raise OSError(0, "another daemon holds this lock and does not answer; end it first", path) from None
             # The one place that polls: no event tells both that a lock was let go and that a socket came back.
             time.sleep(0.05)
-
-
-def _write_project(project: str, root: str) -> None:
-    """For people, and for finding a project whose root was moved."""
-    value = {"root": root}
-    try:
-        with open(os.path.join(root, ".agentd", "project-id"), encoding="ascii") as file:
-            value["id"] = file.read(200).strip()
-    except (OSError, UnicodeDecodeError):
-        pass
-    path = os.path.join(project, "project.json")
-    text = json.dumps(value, indent=2) + "\n"
-    try:
-        with open(path, encoding="utf-8") as file:
-            if file.read() == text:
-                return
-    except (OSError, UnicodeDecodeError):
-        pass
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(path + ".new", path)
 
 
 def _failed(ready: Ready, words: str) -> int:

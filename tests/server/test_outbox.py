@@ -211,3 +211,11 @@ JSON = st.recursive(
 @settings(max_examples=50)
 def test_answers_are_json(value: Any) -> None:
     assert json.loads(messages.result("é", messages.encode(value))) == {"jsonrpc": "2.0", "id": "é", "result": value}
+
+
+def test_half_a_surrogate_pair_breaks_nothing() -> None:
+    loop = Loop()
+    loop.outbox.publish(delta(1, "a\ud800b"))
+    loop.outbox.publish(Published(EventParams(seq=3, event=Notice(kind="queue", message="\ud800"))))
+    loop.step()
+    assert texts(loop.pipe.messages) == "a\ufffdb"

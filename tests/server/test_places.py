@@ -12,7 +12,7 @@ import pytest
 
 from agentd import paths
 from agentd.server.daemon import Daemon
-from agentd.server.listener import Listener
+from agentd.server.listener import Listener, tidy
 from agentd.server.lock import Held, Lock, read_note
 from tests.server.client import Client
 from tests.server.conftest import Edge
@@ -142,6 +142,20 @@ def test_too_deep_a_data_directory_has_its_socket_elsewhere(tmp_path: Path) -> N
     path = listen(str(deep))
     assert len(os.fsencode(path)) <= paths.MAX_SOCKET
     assert not os.path.exists(os.path.dirname(path))
+
+
+def test_the_directory_of_a_killed_daemon_is_tidied(tmp_path: Path) -> None:
+    directory = tmp_path / "agentd-x"
+    directory.mkdir(mode=0o700)
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(directory / "s.sock"))
+    dead.close()
+    tidy(str(directory / "s.sock"))
+    assert not directory.exists()
+    # What is no directory of that kind stays, whatever a lock file says.
+    (tmp_path / "mine").mkdir()
+    tidy(str(tmp_path / "mine" / "s.sock"))
+    assert (tmp_path / "mine").exists()
 
 
 def test_every_name_taken_means_elsewhere(data: str) -> None:
