@@ -12,9 +12,10 @@ from agentd.store.files import Files
 
 FIRST_BLOCK = 1 << 16
 BLOCK = 1 << 18
-_STRING = re.compile(rb'(?:[^"\\]|\\.)*+', re.DOTALL)
+_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_WHOLE = re.compile(rb'(?:[^"\\]|\\["\\/bfnrt]|' + _PAIR + rb"|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*+", re.DOTALL)
+_ESCAPE = rb'\\["\\/bfnrt]|' + _PAIR + rb"|\\u(?![dD][89abAB])[0-9a-fA-F]{4}"
+_WHOLE = re.compile(rb'[^"\\]*+(?:(?:' + _ESCAPE + rb')[^"\\]*+)*+', re.DOTALL)
 
 
 class Line(NamedTuple):

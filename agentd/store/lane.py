@@ -81,7 +81,11 @@ class Lane(Generic[T]):
     def _settle(self, batch: list[tuple[T, "asyncio.Future[None]"]], error: BaseException | None) -> None:
         self._running = None
         if error is None and self._written is not None:
-            self._written([entry for entry, _ in batch])
+            try:
+                self._written([entry for entry, _ in batch])
+            except Exception as failure:
+                # Ours is the mistake then; those who wait must not wait for ever.
+                error = failure
         if self._waiting:
             self._flush(asyncio.get_running_loop())
         for _, future in batch:

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from agentd.core.records import Draft, Record
 
 VERSION = 1
@@ -24,6 +26,8 @@ _HEAD = re.compile(rb'\{"v":(\d{1,9}),"seq":(\d{1,18}),"turn":(\d{1,18}),"time":
 _BEGINNING = re.compile(rb'\{"v":\d{1,9},"seq":\d')
 _ENDING = re.compile(rb'"crc":"[0-9a-f]{8}"\}')
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# Pydantic's parser is many times as fast as the standard library's, and stricter.
+_fast = TypeAdapter(dict[str, Any]).validate_json
 _decode = json.JSONDecoder(strict=False).decode
 
 
@@ -94,18 +98,27 @@ def parse_object(line: bytes) -> tuple[dict[str, Any], bool] | None:
     """The object of a line, and whether its checksum is wrong or missing; None if it does not parse."""
     damaged = False
     try:
-        text = line.decode()
-    except UnicodeDecodeError:
-        text, damaged = line.decode("utf-8", "replace"), True
-    try:
-        value = _decode(text)
-    except (ValueError, RecursionError):
-        return None
+        value: Any = _fast(line)
+    except ValueError:
+        # Damaged, edited by hand or nested too deep for the fast one: what can be read of it is.
+        damaged = not _is_utf8(line)
+        try:
+            value = _decode(line.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
     if not isinstance(value, dict):
         return None
     tail = _TAIL.search(line[-32:])
     fits = tail is not None and zlib.crc32(line[: len(line) - len(tail.group())]) == int(tail.group(1), 16)
     return value, damaged or not fits
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def parse(line: bytes) -> Record | None:

@@ -12,9 +12,10 @@ from agentd.protocol import Item, Turn
 from agentd.store.api import Conversation, Page
 from agentd.store.reader import Found, Place, Reader
 
-SYSTEM_BYTES = 1 << 20
-MARK_BYTES = 8 << 20
+SYSTEM_BYTES = 1 << 18
+MARK_BYTES = 1 << 20
 _SMALL = 2048
+_PROMPTS = frozenset({"prompt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,8 @@ def read_conversation(reader: Reader, max_bytes: int, live: int | None) -> Conve
                 stopped = found.place
                 break
     _older(reader, marks, stopped)
-    turns = [turn for turn in gathered.turns(live) if turn.number > marks.floor]
+    # Prompts are whole: what of them a model can take is for whoever asks it.
+    turns = [turn for turn in gathered.turns(live, whole=_PROMPTS) if turn.number > marks.floor]
     return Conversation(tuple(turns), tuple(marks.system[seq] for seq in sorted(marks.system)), marks.summary)
 
 

@@ -29,6 +29,7 @@ from agentd.store.reader import Reader
 from agentd.store.transcript import Entry, Segment, Transcript
 
 _HINTS = 64
+_LONGEST = 1 << 20
 _PROMPTS = frozenset({"prompt"})
 T = TypeVar("T")
 
@@ -209,7 +210,7 @@ class FileSessionLog:
         return Page(tuple(last if turn.number == last.number else turn for turn in page.turns), page.before)
 
     def _reader(self, max_bytes: int) -> Reader:
-        return Reader(self._files, self._transcript.segments, self._found, max_bytes)
+        return Reader(self._files, self._transcript.segments, self._found, max(max_bytes, _LONGEST))
 
     async def _read(self, read: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentd.core.fold import NewestFirst, Streamed, TurnFold, ended_unless, ending_of, fit, fold_turns
@@ -77,9 +77,11 @@ def test_only_the_live_turn_is_shown_as_running() -> None:
     assert ended_unless(a_turn(3, "failed"), None).status == "failed"
 
 
+UNHURRIED = settings(deadline=None)
 Steps = list[tuple[str, int]]
 
 
+@UNHURRIED
 @given(st.lists(st.tuples(st.sampled_from(["turn", "turn", "rewind", "clear"]), st.integers(0, 30)), max_size=25))
 def test_a_rewind_restores_what_was_at_a_turns_end(steps: Steps) -> None:
     """Against a model that goes forward and remembers each turn's end."""
@@ -118,6 +120,7 @@ ITEMS = st.builds(
 )  # fmt: skip
 
 
+@UNHURRIED
 @given(st.lists(ITEMS, unique_by=lambda one: one.item.id), st.data())
 def test_an_ending_cut_off_anywhere_is_ended_again_without_doubles(
     streamed: list[Streamed], data: st.DataObject
@@ -157,6 +160,7 @@ def test_an_item_that_began_and_brought_nothing_is_no_item() -> None:
     assert [draft.kind for draft in ending] == ["turn"]
 
 
+@UNHURRIED
 @given(st.lists(st.text(max_size=5000), max_size=8), st.integers(500, 20_000))
 def test_a_turn_is_cut_to_fit(outputs: list[str], room: int) -> None:
     items = [tool(f"1.{place}", "completed", output=output) for place, output in enumerate(outputs)]
