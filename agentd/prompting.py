@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from agentd import clock
-from agentd.core.metadata import checked_name
+from agentd.core.metadata import Metadata, checked_name
 from agentd.errors import InvalidParams, SessionArchived, SessionBusy, SessionNotFound
 from agentd.protocol import ChatParams, SessionTurn, Turn, TurnEvent
 from agentd.session import OpenSession, Peer, prompt_of, queued_turn
@@ -21,11 +21,15 @@ from agentd.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A prompt that is on disk. ``ended`` resolves with its turn; ``turn`` is that turn as it was accepted."""
+    """A prompt that is on disk. ``ended`` resolves with its turn; ``turn`` is that turn as it was accepted.
+
+    ``at_once``: the request is answered now, not at the turn's end.
+    """
 
     session: OpenSession
     turn: Turn
     ended: "asyncio.Future[Turn]"
+    at_once: bool = False
 
 
 async def chat(workspace: Workspace, peer: Peer, params: ChatParams) -> SessionTurn:
@@ -39,7 +43,7 @@ async def chat(workspace: Workspace, peer: Peer, params: ChatParams) -> SessionT
         if not peer.gone:
             accepting.add_done_callback(lambda done: _stop_accepted(workspace, done))
         raise
-    if params.background or accepted.turn.status == "queued":
+    if accepted.at_once:
         return SessionTurn(session=accepted.session.view(), turn=accepted.turn)
     return await _until_ended(workspace, peer, accepted)
 
@@ -102,7 +106,8 @@ async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accep
     async with await _session_for(workspace, peer, params) as session, session.order:
         if known := _same_prompt(session, params):
             _subscribe(session, peer)
-            return Accepted(session, known, _ended(session, known))
+            at_once = params.background or (known.status == "queued" and params.when_busy != "steer")
+            return Accepted(session, known, _ended(session, known), at_once)
         if session.metadata.status == "archived":
             raise SessionArchived(session.id)
         if session.live is None and (session.paused or not session.log.queued):
@@ -117,7 +122,7 @@ async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accep
                 ref=params.ref,
                 background=params.background,
             )
-            return Accepted(session, turn, session.waiter(turn.number))
+            return Accepted(session, turn, session.waiter(turn.number), params.background)
         if params.when_busy == "reject":
             raise SessionBusy(f"Session '{session.id[:8]}' is answering another prompt; yours was not kept.")
         prompt = QueuedPrompt(
@@ -142,9 +147,7 @@ async def _enqueue(workspace: Workspace, peer: Peer, session: OpenSession, promp
     turn = queued_turn(prompt)
     workspace.publish(session, TurnEvent(type="turn/queued", turn=turn))
     workspace.publish_session("session/changed", session)
-    if prompt.steer:
-        turn = turn.model_copy(update={"status": "running"})
-    return Accepted(session, turn, session.waiter(prompt.number))
+    return Accepted(session, turn, session.waiter(prompt.number), at_once=not prompt.steer)
 
 
 async def _session_for(
@@ -154,20 +157,21 @@ async def _session_for(
     if params.session_id is not None:
         return workspace.using(await workspace.find(params.session_id))
     if params.session_name is None:
-        new = _new_session(workspace, peer, params, None)
+        new = workspace.using_new(await _new_metadata(workspace, peer, params, None))
         return workspace.using_new_unless_resent(params.ref, params.prompt, new)
-    try:
-        return workspace.using(await workspace.find(params.session_name))
-    except SessionNotFound:
-        if not params.create:
-            raise
-        return _new_session(workspace, peer, params, checked_name(params.session_name))
+    async with workspace.naming:
+        try:
+            return workspace.using(await workspace.find(params.session_name))
+        except SessionNotFound:
+            if not params.create:
+                raise
+        metadata = await _new_metadata(workspace, peer, params, checked_name(params.session_name))
+        async with workspace.using_new(metadata) as session:
+            return workspace.using(session.id)
 
 
-def _new_session(
-    workspace: Workspace, peer: Peer, params: ChatParams, name: str | None
-) -> AbstractAsyncContextManager[OpenSession]:
-    metadata = workspace.new_metadata(
+async def _new_metadata(workspace: Workspace, peer: Peer, params: ChatParams, name: str | None) -> Metadata:
+    return await workspace.new_metadata(
         str(uuid.uuid4()),
         peer.environment,
         name=name,
@@ -177,7 +181,6 @@ def _new_session(
         profile=params.profile,
         working_dir=peer.cwd or None,
     )
-    return workspace.using_new(metadata)
 
 
 def _subscribe(session: OpenSession, peer: Peer) -> None:
@@ -217,13 +220,13 @@ async def _accept_retry(workspace: Workspace, peer: Peer, asked: str) -> Accepte
         if session.live is not None:
             raise SessionBusy(f"Session '{session.id[:8]}' is answering already: there is nothing to retry.")
         last = session.last
+        session.paused = False
         _subscribe(session, peer)
         if last is not None and last.status in ("failed", "interrupted"):
             turn = await _begin_again(workspace, peer, session, last)
         elif session.log.queued:
             waiting = session.log.queued[0]
             session.environments[waiting.number] = dict(peer.environment)
-            session.paused = False
             turn = await begin_queued(workspace, session, waiting)
         else:
             raise InvalidParams("There is nothing to retry: the last turn ended as it should.")

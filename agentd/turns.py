@@ -4,7 +4,6 @@ A turn lives in the daemon's task group. Only an interrupt ends it early; no exc
 the turn's end, with all that was streamed kept.
 """
 
-import asyncio
 import logging
 import random
 from collections.abc import Mapping
@@ -15,18 +14,16 @@ import anyio
 
 from agentd import clock
 from agentd.context import readme_head
-from agentd.core.exchange import ModelEvent, ModelTraits, Request
+from agentd.core.exchange import ModelTraits, Request
 from agentd.core.history import build_request
-from agentd.core.live import Ended, Grew, LiveTurn, Started
+from agentd.core.live import LiveTurn
 from agentd.core.records import item_draft, turn_draft
 from agentd.errors import AgentdError, ModelFailed, StoreFailed
 from agentd.models.api import Model
 from agentd.protocol import (
     ContextText,
     Item,
-    ItemDelta,
     ItemEnded,
-    ItemStarted,
     Mode,
     Notice,
     Problem,
@@ -36,6 +33,7 @@ from agentd.protocol import (
 )
 from agentd.session import OpenSession, queued_turn
 from agentd.store.api import QueuedPrompt
+from agentd.stream import Stream
 from agentd.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -90,7 +88,7 @@ async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[
     assert live is not None and scope is not None
     session.users += 1
     problem: Problem | None = None
-    stream = _Stream(workspace, session, live)
+    stream = Stream(workspace, session, live)
     with scope:
         try:
             await _rounds(workspace, session, live, stream, environment)
@@ -113,10 +111,10 @@ async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[
 
 
 async def _rounds(
-    workspace: Workspace, session: OpenSession, live: LiveTurn, stream: "_Stream", environment: Mapping[str, str]
+    workspace: Workspace, session: OpenSession, live: LiveTurn, stream: Stream, environment: Mapping[str, str]
 ) -> None:
     """Ask the model until it ends the turn."""
-    model = workspace.models.find(session.metadata.model or workspace.models.default(environment))
+    model = workspace.models.find(session.metadata.model or await workspace.models.default(environment))
     for _ in range(ROUNDS):
         request = await _request(workspace, session, live, model.traits)
         live.begin_call()
@@ -159,7 +157,7 @@ async def _ask(
     session: OpenSession,
     model: Model,
     request: Request,
-    stream: "_Stream",
+    stream: Stream,
     environment: Mapping[str, str],
 ) -> None:
     """One call of the model. What fails before its first word is tried again, visibly; later than that, never."""
@@ -187,7 +185,7 @@ def _wait(error: ModelFailed, attempt: int, base: float) -> float:
     return min(LONGEST_WAIT, base * 2.0**attempt) * random.uniform(0.9, 1.1)  # noqa: S311
 
 
-def _answer_tools(live: LiveTurn, stream: "_Stream") -> bool:
+def _answer_tools(live: LiveTurn, stream: Stream) -> bool:
     """Answer the calls of this round. No tool exists yet, and none was offered: the model is told so."""
     open_calls = [item for item in live.items if item.kind == "tool" and item.status in ("running", "failed")]
     for item in open_calls:
@@ -210,7 +208,7 @@ async def _finish(
     workspace: Workspace,
     session: OpenSession,
     live: LiveTurn,
-    stream: "_Stream",
+    stream: Stream,
     status: TurnStatus,
     problem: Problem | None,
 ) -> None:
@@ -230,27 +228,29 @@ async def _finish(
                 unsaved = Problem(kind=error.kind, message=error.message, retryable=True)
                 turn = turn.model_copy(update={"status": "failed", "error": unsaved})
             session.end(turn, time)
-            if status != "completed" and session.log.queued:
-                session.paused = True
             session.log.log_event("turn/ended", {"turn": turn.number, "status": turn.status})
             workspace.publish(session, TurnEvent(type="turn/ended", turn=turn))
             session.resolve(turn.number, turn)
             workspace.publish_session("session/changed", session)
-            if not session.paused and not workspace.closing:
-                await begin_next(workspace, session)
+            await _go_on(workspace, session, turn)
         workspace.save_soon(session)
 
 
-async def begin_next(workspace: Workspace, session: OpenSession) -> None:
-    """Take up the first prompt that waits, within ``session.order``. One that cannot be begun goes on waiting."""
-    if not session.log.queued:
+async def _go_on(workspace: Workspace, session: OpenSession, ended: Turn) -> None:
+    """Take up the first prompt that waits, within ``session.order``; after a turn that broke off, all wait on."""
+    if not session.log.queued or workspace.closing:
+        return
+    count = len(session.log.queued)
+    waits = f"{count} prompt{'s wait' if count > 1 else ' waits'}; retry goes on"
+    if session.paused or ended.status != "completed":
+        session.paused = True
+        workspace.publish(session, Notice(kind="queue", message=f"The queue is paused: {waits}."))
         return
     try:
         await begin_queued(workspace, session, session.log.queued[0])
     except StoreFailed as error:
         session.paused = True
-        message = f"The next prompt waits: {error.message}"
-        workspace.publish(session, Notice(kind="queue", message=message))
+        workspace.publish(session, Notice(kind="queue", message=f"{error.message}; {waits}."))
 
 
 async def begin_queued(workspace: Workspace, session: OpenSession, prompt: QueuedPrompt) -> Turn:
@@ -284,76 +284,3 @@ def take_settings(workspace: Workspace, session: OpenSession, model: str | None,
         session.metadata = session.metadata.changed(model=traits.id, provider=traits.provider)
     if mode in get_args(Mode):
         session.metadata = session.metadata.changed(mode=mode)
-
-
-class _Stream:
-    """Carries a turn's changes to the journal, then to the clients. Text that arrives in one step of the loop goes
-    as one piece: at full speed that is most of it, and nobody reads faster than that."""
-
-    def __init__(self, workspace: Workspace, session: OpenSession, live: LiveTurn) -> None:
-        self.live = live
-        self.spoke = False
-        self._workspace = workspace
-        self._session = session
-        self._loop = asyncio.get_running_loop()
-        self._item_id = ""
-        self._parts: list[str] = []
-        self._failure: StoreFailed | None = None
-
-    def feed(self, event: ModelEvent) -> None:
-        """One model event. Raises StoreFailed when the journal could not take what came before."""
-        change = self.live.feed(event)
-        if change is None:
-            return
-        self.spoke = True
-        if isinstance(change, Grew):
-            if not self._parts:
-                self._loop.call_soon(self.flush)
-                self._item_id = change.item_id
-            self._parts.append(change.text)
-            return
-        self.flush()
-        self.check()
-        self._whole(change)
-
-    def flush(self) -> None:
-        """Journal and show what has come. Called by the loop, so it keeps its failure for ``check``."""
-        if not self._parts:
-            return
-        text = "".join(self._parts)
-        self._parts.clear()
-        try:
-            self._session.log.journal_delta(self.live.number, self._item_id, text)
-        except StoreFailed as error:
-            self._failure = error
-            return
-        delta = ItemDelta(turn=self.live.number, item_id=self._item_id, text=text)
-        self._workspace.publish(self._session, delta)
-
-    def check(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-    def answered(self, item: Item) -> None:
-        """A tool's call has its result."""
-        self.live.replace(item)
-        self._whole(Ended(item))
-
-    def close(self) -> None:
-        """The turn goes no further: what is open ends with what was streamed. Never raises."""
-        self.flush()
-        for change in self.live.cut():
-            try:
-                self._whole(change)
-            except StoreFailed as error:
-                self._failure = error
-
-    def _whole(self, change: Started | Ended | Grew) -> None:
-        turn = self.live.number
-        match change:
-            case Started(item):
-                self._session.log.journal_start(turn, item)
-                self._workspace.publish(self._session, ItemStarted(turn=turn, item=item))
-            case Ended(item):
-                self._session.log.journal_end(turn, item)
-                self._workspace.publish(self._session, ItemEnded(turn=turn, item=item))

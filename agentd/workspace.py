@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import anyio
+
 from agentd import clock
 from agentd.config import Settings
 from agentd.context import Screen
@@ -58,8 +60,11 @@ class Workspace:
         self.closing = False
         self._closing: dict[str, asyncio.Future[None]] = {}
         self._opening: dict[str, asyncio.Future[OpenSession]] = {}
+        self._recovering: list[asyncio.Future[None]] = []
         self._made_by: dict[tuple[str, str], asyncio.Future[str]] = {}
         self._seq = 0
+        self.naming = anyio.Lock()
+        """Held while a name is looked up and a session made under it, so that a name is made once."""
 
     @property
     def seq(self) -> int:
@@ -75,7 +80,7 @@ class Workspace:
         """Tidy the store, end turns that a crash cut off, and watch the session documents."""
         cut_off = await self.store.start()
         for session_id in cut_off:
-            self.tasks.spawn(self._recover(session_id))
+            self._recovering.append(self.owned(self._recover(session_id)))
         await self.folder.watch(self._documents_changed)
 
     async def close(self) -> None:
@@ -174,9 +179,11 @@ class Workspace:
 
     async def everything(self) -> Sequence[Metadata]:
         """The metadata of every session, as it stands in this daemon. The seam for the index."""
-        kept = {metadata.id: metadata for metadata in await self.store.list_metadata()}
-        kept.update({session.id: session.metadata for session in self.sessions.values()})
-        return list(kept.values())
+        await self._recovered()
+        # One that is closed while the files are read was perhaps written after it was read.
+        before = {session.id: session.metadata for session in self.sessions.values()}
+        kept = {metadata.id: metadata for metadata in await self.store.list_metadata()} | before
+        return list((kept | {session.id: session.metadata for session in self.sessions.values()}).values())
 
     async def views(self) -> list[Session]:
         """Every session as clients see it."""
@@ -223,6 +230,7 @@ class Workspace:
         self, ref: str | None, prompt: str, new: AbstractAsyncContextManager[OpenSession]
     ) -> AsyncIterator[OpenSession]:
         """``new``; or the session that this very prompt has made already, before its client lost the connection."""
+        await self._recovered()
         key = (ref or "", prompt)
         while ref is not None and (made := self._made_by.get(key)) is not None:
             await asyncio.wait([made])
@@ -310,6 +318,9 @@ class Workspace:
         finally:
             self._opening.pop(session_id, None)
         await self._forget_begun(session)
+        if session.catch_up():
+            self.publish_session("session/changed", session)
+            self.save_soon(session)
         for problem in session.log.problems:
             logger.warning("session %s: %s", session_id[:8], problem)
             self.notice("store", f"Session '{session_id[:8]}': {problem}")
@@ -337,15 +348,23 @@ class Workspace:
     async def _recover(self, session_id: str) -> None:
         """A turn that a crash cut off is ended as interrupted, with all that was streamed of it."""
         try:
-            async with self.using(session_id) as session:
-                logger.info("session %s: its last turn was interrupted by the end of the daemon", session.id[:8])
-                turn = session.last
-                if turn is not None and turn.ref is not None and turn.number == 1:
-                    made: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-                    made.set_result(session.id)
-                    self._remember((turn.ref, prompt_of(turn) or ""), made)
+            session = await self._open(session_id)
         except AgentdError as error:
             logger.warning("session %s was not recovered: %s", session_id[:8], error.message)
+            return
+        logger.info("session %s: its last turn was interrupted by the end of the daemon", session.id[:8])
+        turn = session.last
+        if turn is not None and turn.ref is not None and turn.number == 1:
+            made: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            made.set_result(session.id)
+            self._remember((turn.ref, prompt_of(turn) or ""), made)
+        self.let_go(session)
+
+    async def _recovered(self) -> None:
+        """Until what a crash cut off is ended: nobody is shown a session as it was half a turn ago."""
+        if self._recovering:
+            await asyncio.wait(self._recovering)
+            self._recovering.clear()
 
     def _saving(self, works: bool, reason: str = "") -> None:
         if works == self.saving:
@@ -367,10 +386,10 @@ class Workspace:
             self.publish(session, DocumentsChanged(documents=documents))
             self.save_soon(session)
 
-    def new_metadata(self, session_id: str, environment: Mapping[str, str], **fields: Any) -> Metadata:
+    async def new_metadata(self, session_id: str, environment: Mapping[str, str], **fields: Any) -> Metadata:
         """Metadata of a session that begins now; a field that is None has its default."""
         given = {key: value for key, value in fields.items() if value is not None}
-        model = given.pop("model", None) or self.models.default(environment)
+        model = given.pop("model", None) or await self.models.default(environment)
         traits = self.models.traits(model)
         time = clock.now()
         return Metadata(

@@ -105,7 +105,7 @@ from pathlib import Path
 from agentd.config import Settings
 from agentd.models.catalog import ModelCatalog
 catalog = ModelCatalog(Settings(), Path("/nowhere"))
-catalog.default({}), catalog.list({}), catalog.find("claude-sonnet-5-5")
+catalog.list({}), catalog.find("claude-sonnet-5-5")
 heavy = {"anthropic", "httpx2", "httpcore2", "keyring", "xllamacpp"} & set(sys.modules)
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """

@@ -18,7 +18,8 @@ from agentd.server.handlers.context import Answer, Context
 
 async def models(context: Context, params: Empty) -> ModelsResult:
     catalog, environment = context.workspace.models, context.peer.environment
-    return ModelsResult(models=catalog.list(environment), default=catalog.default(environment))
+    default = await catalog.default(environment)  # first: it looks for keys, which the list then knows of
+    return ModelsResult(models=catalog.list(environment), default=default)
 
 
 async def set_credentials(context: Context, params: CredentialsParams) -> Empty:
@@ -44,7 +45,7 @@ async def status(context: Context, params: Empty) -> StatusResult:
         connections=daemon.connections,
         sessions={"active": counts["active"], "archived": counts["archived"]},
         running=tuple(running),
-        model=workspace.models.default(context.peer.environment),
+        model=await workspace.models.default(context.peer.environment),
         saving=workspace.saving,
         started=daemon.started,
         problems=(*daemon.problems, *workspace.store.problems),

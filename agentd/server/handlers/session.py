@@ -25,7 +25,7 @@ from agentd.protocol import (
     Usage,
 )
 from agentd.server.handlers.context import Context
-from agentd.session import OpenSession, Peer, one_line, prompt_of
+from agentd.session import OpenSession, Peer, messages_of, one_line, prompt_of
 from agentd.workspace import Workspace
 
 
@@ -37,7 +37,7 @@ async def _new(workspace: Workspace, peer: Peer, params: NewParams) -> SessionRe
     if params.parent_id is not None:
         raise InvalidParams("parentId: sub-sessions are not made yet by this version")
     name = checked_name(params.name) if params.name is not None else None
-    metadata = workspace.new_metadata(
+    metadata = await workspace.new_metadata(
         str(uuid.uuid4()),
         peer.environment,
         name=name,
@@ -122,11 +122,18 @@ async def _counts(source: OpenSession, through: int) -> tuple[int, int, str | No
         return known.message_count, known.turn_count, known.last_prompt
     if through == 0:
         return 0, 0, None
-    page = await source.log.page(through + 1, 1)
-    if not page.turns:
-        return 0, through, known.last_prompt
-    turn = page.turns[-1]
-    return turn.messages or 0, through, one_line(prompt_of(turn) or "") or None
+    messages, last_prompt = 0, None
+    before: int | None = through + 1
+    while before is not None:
+        page = await source.log.page(before, 20)
+        for turn in reversed(page.turns):
+            last_prompt = last_prompt or one_line(prompt_of(turn) or "") or None
+            if turn.messages is not None:
+                return messages + turn.messages, through, last_prompt
+            # A turn that a crash cut off was never counted.
+            messages += messages_of(turn)
+        before = page.before
+    return messages, through, last_prompt
 
 
 async def name(context: Context, params: NameParams) -> SessionResult:
