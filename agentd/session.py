@@ -166,12 +166,25 @@ class OpenSession:
             unseen_turn=turn.number if turn.background else self.metadata.unseen_turn,
         )
 
+    def catch_up(self) -> bool:
+        """Count what a crash left uncounted: metadata is derived and written a moment after the turn that it counts."""
+        turn, known = self.last, self.metadata
+        if turn is None or turn.ended is None or known.last_active >= turn.ended:
+            return False
+        prompt = one_line(prompt_of(turn) or "") or known.last_prompt
+        begun = known.last_active >= turn.started
+        self.metadata = known.changed(
+            last_active=turn.ended,
+            last_prompt=prompt,
+            first_message=known.first_message or prompt,
+            turn_count=known.turn_count + (not begun and turn.retry_of is None),
+            message_count=turn.messages or self.messages_after(turn),
+        )
+        return True
+
     def messages_after(self, turn: Turn) -> int:
-        """Messages of the session once this turn is over: prompts, and each stretch of reply between them."""
-        speakers = [SPEAKERS[item.kind] for item in turn.items if item.kind in SPEAKERS]
-        before = [None, *speakers]
-        spoken = [who for who, last in zip(speakers, before, strict=False) if who == "user" or who != last]
-        return self.metadata.message_count + len(spoken) - (turn.retry_of is not None)
+        """Messages of the session once this turn is over."""
+        return self.metadata.message_count + messages_of(turn)
 
     def waiter(self, number: int) -> "asyncio.Future[Turn]":
         """Resolves with the turn of this number when it is over."""
@@ -211,6 +224,14 @@ def queued_turn(prompt: QueuedPrompt) -> Turn:
         model=prompt.model,
         background=prompt.background or None,
     )
+
+
+def messages_of(turn: Turn) -> int:
+    """Messages that a turn adds: prompts, and each stretch of reply between them. A prompt sent again counts once."""
+    speakers = [SPEAKERS[item.kind] for item in turn.items if item.kind in SPEAKERS]
+    before = [None, *speakers]
+    spoken = [who for who, last in zip(speakers, before, strict=False) if who == "user" or who != last]
+    return len(spoken) - (turn.retry_of is not None)
 
 
 def prompt_of(turn: Turn) -> str | None:

@@ -289,9 +289,14 @@ class Workspace:
             self.tasks.spawn(self._save_in_order(session))
 
     async def _save_in_order(self, session: OpenSession) -> None:
-        async with session.order:
-            await self._flush_metadata(session)
-        self.let_go(session)
+        # It stays open until it is written: who lists meanwhile must not be told what the file says.
+        session.users += 1
+        try:
+            async with session.order:
+                await self._flush_metadata(session)
+        finally:
+            session.users -= 1
+            self.let_go(session)
 
     async def _flush_metadata(self, session: OpenSession) -> None:
         if not session.metadata_dirty:

@@ -13,6 +13,7 @@ from tests.support.messages_api import MessagesApi, say
 
 pytestmark = pytest.mark.anyio
 
+CONVERTER = default_converter()  # type: ignore[no-untyped-call]
 EDITORS = ("visual_studio_code", "neovim@v0.10.0", "neovim", "emacs")
 
 
@@ -23,7 +24,7 @@ def units(text: str, encoding: str) -> int:
 
 @pytest.mark.parametrize("spec", EDITORS)
 async def test_an_editor_attaches_edits_and_chats(spec: str) -> None:
-    capabilities: dict[str, Any] = default_converter().unstructure(client_capabilities(spec))
+    capabilities: dict[str, Any] = CONVERTER.unstructure(client_capabilities(spec))
     async with MessagesApi([say("Hello ", spec), say("again")]) as api:
         with make_home() as home:
             home.write("a.txt", "one\n")
