@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,12 @@ def python() -> Check:
 def store(data: Path) -> Check:
     """Writable, private, with space."""
     nearest = next(path for path in (data, *data.parents) if path.exists())
-    if not os.access(nearest, os.W_OK | os.X_OK) or not nearest.is_dir():
-        return Check("Store", "fail", f"{data} cannot be written", "Mend its permissions, or set AGENTD_HOME.")
+    try:
+        with tempfile.TemporaryFile(dir=nearest) as file:
+            file.write(b"\0")
+    except OSError as error:
+        told = f"{data} cannot be written: {error.strerror}"
+        return Check("Store", "fail", told, "Mend its permissions, or set AGENTD_HOME.")
     free = shutil.disk_usage(nearest).free
     told = f"{data}, {free / 1e9:.1f} GB free"
     if free < LITTLE_SPACE:

@@ -1,14 +1,17 @@
 """Markdown for the terminal, as it streams: whole blocks are printed once, only the last one is still redrawn."""
 
+import re
 from typing import ClassVar
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from agentd.cli.output import clean
 from agentd.cli.region import STYLE
 
 WIDEST = 100
@@ -16,6 +19,11 @@ WIDEST = 100
 
 CODE_THEME = "ansi_dark"
 """The terminal's own colours, and its own background: right on dark and on light ones."""
+
+
+CLOSING = re.compile(r" {0,3}(`{3,}|~{3,})")
+ENDED_BY_BLANK = frozenset({"paragraph_open", "heading_open", "table_open", "blockquote_open", "hr"})
+"""Blocks that a blank line ends for good. A list goes on after one, and so does indented code."""
 
 
 class _Heading(Heading):
@@ -78,20 +86,32 @@ class Blocks:
         self._parser = MarkdownIt().enable("table").enable("strikethrough")
 
     def add(self, text: str) -> None:
-        self.pending += text
+        self.pending += clean(text)
 
     def finished(self) -> str:
-        """What stands before the last block; that one, and a line that is not whole yet, remain pending."""
+        """What nothing later can change; the block that may still grow, and a line that is not whole, remain."""
         end = self.pending.rfind("\n") + 1
-        starts = [token.map[0] for token in self._parser.parse(self.pending[:end])
-                  if token.level == 0 and token.map is not None]  # fmt: skip
-        if len(starts) < 2:
+        tokens = self._parser.parse(self.pending[:end])
+        blocks = [token for token in tokens if token.level == 0 and token.map is not None]
+        if not blocks:
             return ""
-        lines = self.pending.split("\n")
-        done, rest = lines[: starts[-1]], lines[starts[-1] :]
-        self.pending = "\n".join(rest)
-        return "\n".join(done) + "\n"
+        lines = [line + "\n" for line in self.pending[:end].split("\n")[:-1]]
+        last = blocks[-1]
+        first_line = last.map[0] if last.map else 0
+        done = len(lines) if _is_whole(last, lines) else first_line
+        whole = "".join(lines[:done])
+        self.pending = self.pending[len(whole) :]
+        return whole
 
     def rest(self) -> str:
         rest, self.pending = self.pending, ""
         return rest
+
+
+def _is_whole(block: Token, lines: list[str]) -> bool:
+    """Whether the last block is over: a blank line ended it, or its own end has come."""
+    if block.type == "fence" and block.map is not None:
+        begin, end = block.map
+        closing = lines[end - 1].rstrip()
+        return end - begin > 1 and CLOSING.fullmatch(closing) is not None and block.markup in closing
+    return block.type in ENDED_BY_BLANK and not lines[-1].strip()

@@ -101,7 +101,7 @@ class Drawn:
                 self._status("Thinking…")
         elif isinstance(event, ItemDelta):
             if self._kinds.get(event.item_id) == "text":
-                self._blocks.add(output.clean(event.text))
+                self._blocks.add(event.text)
                 self._soon()
         elif isinstance(event, ItemEnded):
             self._finish_block()
@@ -113,7 +113,7 @@ class Drawn:
         for item in turn.items:
             self._kinds[item.id] = item.kind
             if item.kind == "text":
-                self._blocks.add(output.clean(item.text or ""))
+                self._blocks.add(item.text or "")
                 if item is not turn.items[-1]:
                     self._finish_block()
         self._draw()

@@ -16,7 +16,7 @@ def show(result: ResumeResult) -> None:
 
 
 def show_turn(turn: Turn) -> None:
-    showprompt_of(prompt_of(turn))
+    show_prompt(prompt_of(turn))
     for item in turn.items:
         show_item(item)
     if turn.status in ("failed", "interrupted"):
@@ -27,10 +27,10 @@ def show_turn(turn: Turn) -> None:
 
 def show_running(result: ResumeResult) -> None:
     if result.running is not None:
-        showprompt_of(prompt_of(result.running))
+        show_prompt(prompt_of(result.running))
 
 
-def showprompt_of(prompt: str, who: str = "") -> None:
+def show_prompt(prompt: str, who: str = "") -> None:
     """What was asked, as it stood on the prompt line."""
     first, *rest = output.clean(prompt).splitlines() or [""]
     output.line(output.styled(f"{who}> {first}", "bold"))
