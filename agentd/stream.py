@@ -5,14 +5,14 @@ import asyncio
 from agentd.core.exchange import ModelEvent
 from agentd.core.live import Ended, Grew, LiveTurn, Started
 from agentd.errors import StoreFailed
-from agentd.protocol import Item, ItemDelta, ItemEnded, ItemStarted
+from agentd.protocol import Event, Item, ItemDelta, ItemEnded, ItemStarted
 from agentd.session import OpenSession
 from agentd.workspace import Workspace
 
 
 class Stream:
-    """Carries a turn's changes to the journal, then to the clients. Text that arrives in one step of the loop goes
-    as one piece: at full speed that is most of it, and nobody reads faster than that."""
+    """Carries a turn's changes to the journal, then to the clients. The first text in a step of the loop goes at once,
+    before the model's connection is got ready for its next read; what follows in that step goes as one piece."""
 
     def __init__(self, workspace: Workspace, session: OpenSession, live: LiveTurn) -> None:
         self.live = live
@@ -22,6 +22,7 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self._item_id = ""
         self._parts: list[str] = []
+        self._stepping = False
         self._failure: StoreFailed | None = None
 
     def feed(self, event: ModelEvent) -> None:
@@ -31,14 +32,24 @@ class Stream:
             return
         self.spoke = True
         if isinstance(change, Grew):
-            if not self._parts:
-                self._loop.call_soon(self.flush)
-                self._item_id = change.item_id
+            self.check()
+            self._item_id = change.item_id
             self._parts.append(change.text)
+            if not self._stepping:
+                self._stepping = True
+                self._loop.call_soon(self._step)
+                self.flush()
+                self.check()
             return
         self.flush()
         self.check()
         self._whole(change)
+        self.check()
+
+    def _step(self) -> None:
+        """The loop has gone round: what came after the first piece goes out."""
+        self._stepping = False
+        self.flush()
 
     def flush(self) -> None:
         """Journal and show what has come. Called by the loop, so it keeps its failure for ``check``."""
@@ -49,8 +60,8 @@ class Stream:
         try:
             self._session.log.journal_delta(self.live.number, self._item_id, text)
         except StoreFailed as error:
+            # What is shown all the same makes the turn whole for who looks at it: it goes no further than this.
             self._failure = error
-            return
         delta = ItemDelta(turn=self.live.number, item_id=self._item_id, text=text)
         self._workspace.publish(self._session, delta)
 
@@ -62,22 +73,25 @@ class Stream:
         """A tool's call has its result."""
         self.live.replace(item)
         self._whole(Ended(item))
+        self.check()
 
     def close(self) -> None:
         """The turn goes no further: what is open ends with what was streamed. Never raises."""
         self.flush()
         for change in self.live.cut():
-            try:
-                self._whole(change)
-            except StoreFailed as error:
-                self._failure = error
+            self._whole(change)
 
-    def _whole(self, change: Started | Ended | Grew) -> None:
-        turn = self.live.number
+    def _whole(self, change: Started | Ended) -> None:
+        turn, log = self.live.number, self._session.log
+        event: Event
         match change:
             case Started(item):
-                self._session.log.journal_start(turn, item)
-                self._workspace.publish(self._session, ItemStarted(turn=turn, item=item))
-            case Ended(item):
-                self._session.log.journal_end(turn, item)
-                self._workspace.publish(self._session, ItemEnded(turn=turn, item=item))
+                event, journal = ItemStarted(turn=turn, item=item), log.journal_start
+            case _:
+                item = change.item
+                event, journal = ItemEnded(turn=turn, item=item), log.journal_end
+        try:
+            journal(turn, item)
+        except StoreFailed as error:
+            self._failure = error
+        self._workspace.publish(self._session, event)

@@ -1,4 +1,4 @@
-"""What waits for one client: bounded, in order, written together.
+"""What waits for one client: bounded, in order, written together. Only a delta that finds nothing waiting goes at once.
 
 Answers and requests are never dropped. Events are the daemon's to lose: deltas of one item that wait together become
 one; above ``MERGE_ABOVE`` nothing more is read from a client that does not read; above ``DROP_ABOVE`` its events go,
@@ -139,7 +139,11 @@ class Outbox:
                 self._size += last.size - before
                 self._grown()
             else:
+                at_once = not (self._waiting or self._scheduled or self._paused)
                 self._put(_Deltas(event))
+                if at_once:
+                    # Whoever watches a reply waits for no one; what follows in this step of the loop goes together.
+                    self._write()
         if self._size > DROP_ABOVE:
             self._drop(event)
 
@@ -154,6 +158,9 @@ class Outbox:
     def flush(self) -> None:
         """Write what waits, until the client takes no more."""
         self._scheduled = False
+        self._write()
+
+    def _write(self) -> None:
         transport = self._transport
         while transport is not None and self._waiting and not self._paused:
             chunk: list[bytes] = []

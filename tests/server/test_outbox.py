@@ -52,17 +52,17 @@ def texts(found: list[dict[str, Any]]) -> str:
     return "".join(message["params"]["event"].get("text", "") for message in found if "method" in message)
 
 
-def test_what_comes_in_one_step_goes_out_in_one_write() -> None:
+def test_a_delta_goes_at_once_and_what_else_comes_in_that_step_in_one_write() -> None:
     loop = Loop()
     for number in range(5):
         loop.outbox.publish(delta(number, f"{number}"))
     loop.outbox.send(messages.result(1, b"{}"))
     loop.outbox.publish(delta(6, "!"))
-    assert (len(loop.soon), loop.pipe.taken) == (1, [])
+    assert (len(loop.soon), texts(loop.pipe.messages)) == (1, "0")
     loop.step()
-    assert len(loop.pipe.taken) == 1
-    first, answer, last = loop.pipe.messages
-    assert (first["params"]["seq"], first["params"]["event"]["text"]) == (4, "01234")
+    assert len(loop.pipe.taken) == 2
+    _, first, answer, last = loop.pipe.messages
+    assert (first["params"]["seq"], first["params"]["event"]["text"]) == (4, "1234")
     assert (answer["id"], last["params"]["event"]["text"]) == (1, "!")
     assert loop.outbox.waiting == 0
 
