@@ -56,13 +56,13 @@ async def test_who_sends_much_gives_others_their_turn(edge: Edge) -> None:
     number = 0
     for _ in range(3000):
         number = greedy.ask("agentd/session/name", {"sessionId": "s", "name": "n"})
-    loop = asyncio.get_running_loop()
-    longest, before = 0.0, loop.time()
     answered = asyncio.create_task(drained(greedy, number))
+    turns = 0
     while not answered.done():
         await quick.alive()
-        longest, before = max(longest, loop.time() - before), loop.time()
-    assert longest < 1.0
+        turns += 1
+    # 3,000 messages are served in at least 188 steps of the loop; a request and its answer take a few.
+    assert turns > 10
 
 
 async def drained(client: Client, last: int) -> None:
