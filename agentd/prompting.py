@@ -6,7 +6,8 @@ whole. Only a client that cancels its request, or ``interrupt``, ends a turn.
 
 import asyncio
 import uuid
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from agentd import clock
@@ -72,7 +73,7 @@ async def interrupt(workspace: Workspace, asked: str, number: int | None) -> Tur
 def stop(session: OpenSession) -> None:
     """End the running turn now. What waits goes on waiting until somebody says so."""
     if session.scope is not None:
-        session.paused = bool(session.log.queued)
+        session.paused = bool(session.waiting)
         session.scope.cancel()
 
 
@@ -96,7 +97,7 @@ def _stop_turn(workspace: Workspace, accepted: Accepted) -> None:
     session, number = accepted.session, accepted.turn.number
     if session.live is not None and session.live.number == number:
         stop(session)
-    elif any(prompt.number == number for prompt in session.log.queued):
+    elif any(prompt.number == number for prompt in session.waiting):
         workspace.owned(_drop(workspace, session, number))
 
 
@@ -110,7 +111,7 @@ async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accep
             return Accepted(session, known, _ended(session, known), at_once)
         if session.metadata.status == "archived":
             raise SessionArchived(session.id)
-        if session.live is None and (session.paused or not session.log.queued):
+        if session.live is None and (session.paused or not session.waiting):
             _subscribe(session, peer)
             take_settings(workspace, session, params.model, params.mode)
             turn = await begin(
@@ -141,7 +142,7 @@ async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accep
 
 async def _enqueue(workspace: Workspace, peer: Peer, session: OpenSession, prompt: QueuedPrompt) -> Accepted:
     """The prompt waits, on disk. One that steers is answered with the turn that it joins or becomes."""
-    await session.log.enqueue(prompt)
+    await workspace.keep(session.log.enqueue(prompt))
     _subscribe(session, peer)
     session.environments[prompt.number] = dict(peer.environment)
     turn = queued_turn(prompt)
@@ -157,8 +158,7 @@ async def _session_for(
     if params.session_id is not None:
         return workspace.using(await workspace.find(params.session_id))
     if params.session_name is None:
-        new = workspace.using_new(await _new_metadata(workspace, peer, params, None))
-        return workspace.using_new_unless_resent(params.ref, params.prompt, new)
+        return _new_unless_resent(workspace, peer, params)
     async with workspace.naming:
         try:
             return workspace.using(await workspace.find(params.session_name))
@@ -168,6 +168,25 @@ async def _session_for(
         metadata = await _new_metadata(workspace, peer, params, checked_name(params.session_name))
         async with workspace.using_new(metadata) as session:
             return workspace.using(session.id)
+
+
+@asynccontextmanager
+async def _new_unless_resent(workspace: Workspace, peer: Peer, params: ChatParams) -> AsyncIterator[OpenSession]:
+    """A new session; or the one that this very prompt has made already, before its client lost the connection."""
+    if params.ref is None:
+        async with workspace.using_new(await _new_metadata(workspace, peer, params, None)) as session:
+            yield session
+        return
+    await workspace.recovered()
+    known = await workspace.resends.session((params.ref, params.prompt))
+    if known is not None:
+        async with workspace.using(known) as session:
+            yield session
+        return
+    with workspace.resends.making((params.ref, params.prompt)) as made:
+        async with workspace.using_new(await _new_metadata(workspace, peer, params, None)) as session:
+            made.set_result(session.id)
+            yield session
 
 
 async def _new_metadata(workspace: Workspace, peer: Peer, params: ChatParams, name: str | None) -> Metadata:
@@ -196,7 +215,7 @@ def _same_prompt(session: OpenSession, params: ChatParams) -> Turn | None:
     """
     if params.ref is None:
         return None
-    turns = [queued_turn(prompt) for prompt in session.log.queued]
+    turns = [queued_turn(prompt) for prompt in session.waiting]
     if session.last is not None:
         turns.insert(0, session.last)
     if session.live is not None:
@@ -224,8 +243,8 @@ async def _accept_retry(workspace: Workspace, peer: Peer, asked: str) -> Accepte
         _subscribe(session, peer)
         if last is not None and last.status in ("failed", "interrupted"):
             turn = await _begin_again(workspace, peer, session, last)
-        elif session.log.queued:
-            waiting = session.log.queued[0]
+        elif session.waiting:
+            waiting = session.waiting[0]
             session.environments[waiting.number] = dict(peer.environment)
             turn = await begin_queued(workspace, session, waiting)
         else:
@@ -251,14 +270,14 @@ async def _begin_again(workspace: Workspace, peer: Peer, session: OpenSession, l
 async def _drop(workspace: Workspace, session: OpenSession, number: int) -> Turn:
     """Forget a prompt that waits."""
     async with session.order:
-        waiting = next((prompt for prompt in session.log.queued if prompt.number == number), None)
+        waiting = next((prompt for prompt in session.waiting if prompt.number == number), None)
         if waiting is None:
             raise InvalidParams(f"turn: {number} neither runs nor waits in this session")
-        await session.log.dequeue(number)
+        await workspace.keep(session.log.dequeue(number))
         turn = queued_turn(waiting).model_copy(update={"status": "interrupted", "ended": clock.now()})
         workspace.publish(session, TurnEvent(type="turn/ended", turn=turn))
         session.resolve(number, turn)
-        if not session.log.queued:
+        if not session.waiting:
             session.paused = False
         workspace.publish_session("session/changed", session)
         return turn

@@ -87,6 +87,7 @@ class OpenSession:
     paused: bool = False
     users: int = 0
     unsaved: list[Draft] = field(default_factory=list)
+    begun: set[int] = field(default_factory=set)
     environments: dict[int, Mapping[str, str]] = field(default_factory=dict)
     waiters: dict[int, asyncio.Future[Turn]] = field(default_factory=dict)
     metadata_dirty: bool = False
@@ -106,7 +107,18 @@ class OpenSession:
     def state(self) -> SessionState:
         if self.live is not None:
             return "running"
-        return "queued" if self.log.queued else "idle"
+        return "queued" if self.waiting else "idle"
+
+    @property
+    def waiting(self) -> tuple[QueuedPrompt, ...]:
+        """The prompts that wait, in order: without those that were begun and that a bad disk still has in the queue."""
+        return tuple(prompt for prompt in self.log.queued if prompt.number not in self.begun)
+
+    def with_unsaved(self, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+        """A page, with the newest turn as it ended, although its end is not on disk."""
+        if not self.unsaved or self.last is None:
+            return turns
+        return tuple(self.last if turn.number == self.last.number else turn for turn in turns)
 
     @property
     def idle(self) -> bool:
@@ -121,11 +133,11 @@ class OpenSession:
     def view(self) -> Session:
         """What clients see."""
         live_background = self.live is not None and bool(self.live.start.background)
-        waiting_background = any(prompt.background for prompt in self.log.queued)
+        waiting_background = any(prompt.background for prompt in self.waiting)
         return session_view(self.metadata, self.state, background=live_background or waiting_background)
 
     def queued_turns(self) -> tuple[Turn, ...]:
-        return tuple(queued_turn(prompt) for prompt in self.log.queued)
+        return tuple(queued_turn(prompt) for prompt in self.waiting)
 
     def subscribe(self, peer: Peer, *, held: bool = False) -> Subscription:
         """Events of this session go to the peer from now on; ``held`` until ``release``."""

@@ -196,10 +196,10 @@ def _answer_tools(live: LiveTurn, stream: Stream) -> bool:
 
 async def _take_steers(workspace: Workspace, session: OpenSession, live: LiveTurn) -> None:
     """Prompts that steer join the turn between two calls of the model."""
-    for prompt in [prompt for prompt in session.log.queued if prompt.steer]:
+    for prompt in [prompt for prompt in session.waiting if prompt.steer]:
         item = live.add("prompt", text=prompt.prompt, context=prompt.context or None)
         await workspace.write(session, [item_draft(live.number, item)])
-        await session.log.dequeue(prompt.number)
+        await workspace.forget(session, prompt.number)
         workspace.publish(session, ItemEnded(turn=live.number, item=item))
         session.follow(prompt.number, live.number)
 
@@ -224,9 +224,10 @@ async def _finish(
                 await workspace.write(session, drafts)
                 session.log.journal_clear()
             except StoreFailed as error:
-                session.unsaved.extend(drafts)
                 unsaved = Problem(kind=error.kind, message=error.message, retryable=True)
                 turn = turn.model_copy(update={"status": "failed", "error": unsaved})
+                # What is written later is what everybody is shown now.
+                session.unsaved.extend([*drafts[:-1], turn_draft(turn)])
             session.end(turn, time)
             session.log.log_event("turn/ended", {"turn": turn.number, "status": turn.status})
             workspace.publish(session, TurnEvent(type="turn/ended", turn=turn))
@@ -238,16 +239,16 @@ async def _finish(
 
 async def _go_on(workspace: Workspace, session: OpenSession, ended: Turn) -> None:
     """Take up the first prompt that waits, within ``session.order``; after a turn that broke off, all wait on."""
-    if not session.log.queued or workspace.closing:
+    if not session.waiting or workspace.closing:
         return
-    count = len(session.log.queued)
+    count = len(session.waiting)
     waits = f"{count} prompt{'s wait' if count > 1 else ' waits'}; retry goes on"
     if session.paused or ended.status != "completed":
         session.paused = True
         workspace.publish(session, Notice(kind="queue", message=f"The queue is paused: {waits}."))
         return
     try:
-        await begin_queued(workspace, session, session.log.queued[0])
+        await begin_queued(workspace, session, session.waiting[0])
     except StoreFailed as error:
         session.paused = True
         workspace.publish(session, Notice(kind="queue", message=f"{error.message}; {waits}."))
@@ -269,7 +270,7 @@ async def begin_queued(workspace: Workspace, session: OpenSession, prompt: Queue
         background=prompt.background,
         number=prompt.number,
     )
-    await session.log.dequeue(prompt.number)
+    await workspace.forget(session, prompt.number)
     if turn.number != prompt.number:
         gone = queued_turn(prompt).model_copy(update={"status": "interrupted", "ended": clock.now()})
         workspace.publish(session, TurnEvent(type="turn/ended", turn=gone))

@@ -6,8 +6,8 @@ running turns is ``turns.py``'s. Requests become calls of these methods in ``ser
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,14 +32,13 @@ from agentd.protocol import (
     Session,
     SessionEvent,
 )
+from agentd.resends import Resends
 from agentd.session import OpenSession, Peer, prompt_of
 from agentd.store.api import Store
 from agentd.tasks import Tasks
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-RESENDS = 500
-"""Prompts with a ``ref`` that made a session and are remembered, in case they are sent again."""
 
 
 class Workspace:
@@ -61,7 +60,7 @@ class Workspace:
         self._closing: dict[str, asyncio.Future[None]] = {}
         self._opening: dict[str, asyncio.Future[OpenSession]] = {}
         self._recovering: list[asyncio.Future[None]] = []
-        self._made_by: dict[tuple[str, str], asyncio.Future[str]] = {}
+        self.resends = Resends()
         self._seq = 0
         self.naming = anyio.Lock()
         """Held while a name is looked up and a session made under it, so that a name is made once."""
@@ -97,6 +96,9 @@ class Workspace:
         self.folder.close()
         for session in list(self.sessions.values()):
             async with session.order:
+                if session.unsaved:
+                    with suppress(StoreFailed):
+                        await self.write(session, ())
                 await self._flush_metadata(session)
             await session.log.close()
         self.sessions.clear()
@@ -179,7 +181,7 @@ class Workspace:
 
     async def everything(self) -> Sequence[Metadata]:
         """The metadata of every session, as it stands in this daemon. The seam for the index."""
-        await self._recovered()
+        await self.recovered()
         # One that is closed while the files are read was perhaps written after it was read.
         before = {session.id: session.metadata for session in self.sessions.values()}
         kept = {metadata.id: metadata for metadata in await self.store.list_metadata()} | before
@@ -216,7 +218,7 @@ class Workspace:
     async def using_new(self, metadata: Metadata) -> AsyncIterator[OpenSession]:
         """A session that is made now, open as long as the block runs. Its creation is published."""
         await self.folder.ensure()
-        session = self.adopt(OpenSession.of(await self.store.create(metadata, ())))
+        session = self.adopt(OpenSession.of(await self.keep(self.store.create(metadata, ()))))
         session.users += 1
         try:
             self.publish_session("session/created", session)
@@ -225,37 +227,6 @@ class Workspace:
             session.users -= 1
             self.let_go(session)
 
-    @asynccontextmanager
-    async def using_new_unless_resent(
-        self, ref: str | None, prompt: str, new: AbstractAsyncContextManager[OpenSession]
-    ) -> AsyncIterator[OpenSession]:
-        """``new``; or the session that this very prompt has made already, before its client lost the connection."""
-        await self._recovered()
-        key = (ref or "", prompt)
-        while ref is not None and (made := self._made_by.get(key)) is not None:
-            await asyncio.wait([made])
-            if not made.cancelled():
-                async with self.using(made.result()) as session:
-                    yield session
-                return
-        made = asyncio.get_running_loop().create_future()
-        if ref is not None:
-            self._remember(key, made)
-        try:
-            async with new as session:
-                made.set_result(session.id)
-                yield session
-        finally:
-            if not made.done():
-                made.cancel()
-                self._made_by.pop(key, None)
-
-    def _remember(self, key: tuple[str, str], made: "asyncio.Future[str]") -> None:
-        """A client sends again soon or never: the newest ones are enough."""
-        self._made_by[key] = made
-        while len(self._made_by) > RESENDS:
-            del self._made_by[next(iter(self._made_by))]
-
     def adopt(self, session: OpenSession) -> OpenSession:
         """A session that was just made joins the open ones."""
         self.sessions[session.id] = session
@@ -263,23 +234,33 @@ class Workspace:
 
     async def write(self, session: OpenSession, drafts: Sequence[Draft]) -> None:
         """Write records, after those that a failed write left behind. Raises StoreFailed, and tells every client."""
+        await self.keep(session.log.append([*session.unsaved, *drafts]))
+        session.unsaved.clear()
+
+    async def keep(self, writing: Awaitable[T]) -> T:
+        """Wait until this is on disk. When that fails every client is told, and when it works again."""
         try:
-            await session.log.append([*session.unsaved, *drafts])
+            kept = await writing
         except StoreFailed as error:
             self._saving(False, error.message)
             raise
-        session.unsaved.clear()
         self._saving(True)
+        return kept
+
+    async def forget(self, session: OpenSession, number: int) -> None:
+        """A prompt that was begun leaves the queue. If the disk does not take that now, it does after a later one."""
+        session.begun.add(number)
+        for begun in sorted(session.begun):
+            try:
+                await self.keep(session.log.dequeue(begun))
+            except StoreFailed:
+                return
+            session.begun.discard(begun)
 
     async def save(self, session: OpenSession, metadata: Metadata) -> None:
         """Write metadata that somebody decided, then show it. Within ``session.order``."""
-        try:
-            await session.log.save_metadata(metadata)
-        except StoreFailed as error:
-            self._saving(False, error.message)
-            raise
+        await self.keep(session.log.save_metadata(metadata))
         session.metadata, session.metadata_dirty = metadata, False
-        self._saving(True)
         self.publish_session("session/changed", session)
 
     def save_soon(self, session: OpenSession) -> None:
@@ -302,10 +283,8 @@ class Workspace:
         if not session.metadata_dirty:
             return
         session.metadata_dirty = False
-        try:
-            await session.log.save_metadata(session.metadata)
-        except StoreFailed as error:
-            self._saving(False, error.message)
+        with suppress(StoreFailed):
+            await self.keep(session.log.save_metadata(session.metadata))
 
     async def _open(self, session_id: str) -> OpenSession:
         """Opened once, however many ask at the same time."""
@@ -333,10 +312,10 @@ class Workspace:
 
     async def _forget_begun(self, session: OpenSession) -> None:
         """A crash between a waiting prompt's start and its leaving the queue left it in both."""
-        for prompt in session.log.queued:
+        for prompt in session.waiting:
             if prompt.number == session.newest:
-                await session.log.dequeue(prompt.number)
-        session.paused = bool(session.log.queued)
+                await self.forget(session, prompt.number)
+        session.paused = bool(session.waiting)
 
     def let_go(self, session: OpenSession) -> None:
         """Close a session that nobody needs open, so that memory follows use."""
@@ -360,12 +339,10 @@ class Workspace:
         logger.info("session %s: its last turn was interrupted by the end of the daemon", session.id[:8])
         turn = session.last
         if turn is not None and turn.ref is not None and turn.number == 1:
-            made: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            made.set_result(session.id)
-            self._remember((turn.ref, prompt_of(turn) or ""), made)
+            self.resends.remember((turn.ref, prompt_of(turn) or ""), session.id)
         self.let_go(session)
 
-    async def _recovered(self) -> None:
+    async def recovered(self) -> None:
         """Until what a crash cut off is ended: nobody is shown a session as it was half a turn ago."""
         if self._recovering:
             await asyncio.wait(self._recovering)

@@ -105,9 +105,9 @@ class LiveTurn:
         """A later state of an item that is there already (a tool that ran)."""
         self._items = [item if old.id == item.id else old for old in self._items]
 
-    def cut(self) -> Iterable[Change]:
+    def cut(self) -> Iterable[Ended]:
         """End what is open, keeping what was streamed, and mark tools that never ran: the turn goes no further."""
-        changes: list[Change] = []
+        changes: list[Ended] = []
         if self._open is not None:
             changes.append(Ended(self._finish(_stopped(self._open))))
         for item in self._items:

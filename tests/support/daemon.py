@@ -11,6 +11,7 @@ import signal
 import socket as sockets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import anyio
@@ -19,6 +20,7 @@ import keyring.backends.fail
 
 from agentd import __version__, clock, paths
 from agentd.server.lock import Lock, read_note
+from agentd.store.files import Files
 from tests.support.home import Home, agentd
 from tests.support.pipe import Pipe, say_hello
 
@@ -226,12 +228,18 @@ class SocketDaemon(InProcess):
 
 
 class MemoryDaemon(InProcess):
+    """``files``: what its store does to the disk with, where a test wants that to fail."""
+
+    def __init__(self, home: Home, files: Files | None = None) -> None:
+        super().__init__(home)
+        self.files = files
+
     async def _live(self) -> None:
         from agentd.config import load
         from agentd.models.catalog import ModelCatalog
         from agentd.server.handlers import COMMANDS, HANDLERS, Context
         from agentd.server.site import Site
-        from agentd.store import open_store
+        from agentd.store import FileStore
         from agentd.workspace import Workspace
 
         with environment(self.home.environment()):
@@ -239,7 +247,8 @@ class MemoryDaemon(InProcess):
             info = Info(self._end)
             self.connections: set[Any] = set()
             async with anyio.create_task_group() as tasks:
-                store = open_store(self.home.data, self.home.root)
+                project = Path(paths.project_dir(str(self.home.data), str(self.home.root)))
+                store = FileStore(project, str(self.home.root), files=self.files)
                 models = ModelCatalog(settings, self.home.data)
                 workspace = Workspace(self.home.root, store, models, settings)
                 await workspace.start()

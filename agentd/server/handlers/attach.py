@@ -29,7 +29,7 @@ async def resume(context: Context, params: ResumeParams) -> Answer:
         _seen(workspace, session)
         result = ResumeResult(
             session=view,
-            turns=pages.turns if pages else (),
+            turns=session.with_unsaved(pages.turns) if pages else (),
             before=pages.before if pages else before,
             running=running,
             queued=queued,
@@ -49,7 +49,7 @@ async def turns(context: Context, params: TurnsParams) -> TurnsResult:
         newest = session.live.number if session.live else session.newest + 1
         before = newest if params.before is None else min(params.before, newest)
         page = await session.log.page(before, params.limit)
-        return TurnsResult(turns=page.turns, before=page.before)
+        return TurnsResult(turns=session.with_unsaved(page.turns), before=page.before)
 
 
 async def _latest(workspace: Workspace) -> str:

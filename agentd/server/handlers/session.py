@@ -107,7 +107,9 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
         )
         if not through:
             metadata = metadata.changed(first_message=None)
-        log = await workspace.store.fork(source.log, through, metadata)
+        if source.unsaved:
+            await workspace.write(source, ())
+        log = await workspace.keep(workspace.store.fork(source.log, through, metadata))
     session = workspace.adopt(OpenSession.of(log))
     workspace.publish_session("session/forked", session)
     result = SessionResult(session=session.view())
