@@ -261,7 +261,7 @@ async def test_answers_are_matched_whatever_their_order() -> None:
         pipe.write({"id": first["id"], "result": first["method"]})
 
     async with linked(peer) as link:
-        assert await asyncio.gather(link.request("a", {}), link.request("b", {})) == ["a", "b"]
+        assert list(await asyncio.gather(link.request("a", {}), link.request("b", {}))) == ["a", "b"]
 
 
 async def test_the_daemons_requests_are_answered() -> None:

@@ -28,16 +28,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(as_json: options.Json = False, root: options.Root = None) -> None:
-    """Show the project's daemon: version, connections, sessions, running turns."""
+    """Show the daemon: version, connections, sessions, turns."""
     place = options.address(root)
     answer = if_running(place, _status)
     if as_json:
-        output.data({"running": answer is not None, "root": place.resolved(), **(answer or {})})
+        output.data({"daemon": answer is not None, "root": place.resolved(), **(answer or {})})
     elif answer is None:
         output.line(f"No daemon runs for {place.resolved()}. The next chat starts one.")
     else:
         for label, value in described(answer):
-            output.line(f"{output.styled(f'{label}:', 'dim')} {value}")
+            output.fact(label, value)
 
 
 async def _status(link: Link) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def described(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("Connections", str(answer.get("connections"))),
         ("Sessions", counts or "none"),
         ("Model", str(answer.get("model"))),
-        ("Saving", "works" if answer.get("saving", True) else output.styled("FAILS: see 'agentd doctor'", "red")),
+        ("Saving", "works" if answer.get("saving", True) else "fails: see 'agentd doctor'"),
     ]
     for turn in answer.get("running", []):
         name = one_line(str(turn.get("name") or short_id(str(turn.get("sessionId")))))
@@ -64,7 +64,7 @@ def described(answer: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def stop(root: options.Root = None) -> None:
-    """Stop the project's daemon; a running turn is interrupted and saved."""
+    """Stop the daemon; a running turn is interrupted and saved."""
     place = options.address(root)
 
     async def leave(link: Link) -> int:

@@ -7,6 +7,7 @@ import typer
 from agentd.cli import options, output
 from agentd.cli.failing import FAILED, Stop
 
+INDENT = " " * 6
 MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
 
 
@@ -15,7 +16,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(as_json: options.Json = False, root: options.Root = None) -> None:
-    """Check what agentd needs: Python, store, daemon, key, endpoint, proxy, model. Shows no secret."""
+    """Check what agentd needs, and say how to mend it.
+
+    Python, store, daemon, key, endpoint, proxy, model. No secret is shown.
+    """
     from agentd.cli import checks
 
     found = checks.run(options.address(root))
@@ -24,8 +28,10 @@ def doctor(as_json: options.Json = False, root: options.Root = None) -> None:
     else:
         for check in found:
             word, colour = MARKS[check.state]
-            output.line(f"{output.styled(f'{word:>4}', colour)}  {check.name}: {output.clean(check.told)}")
+            told = output.wrapped(f"{word:>4}  {check.name}: {output.clean(check.told)}", indent=INDENT)
+            output.line(output.styled(f"{word:>4}", colour) + told[4:])
             if check.mend:
-                output.line(f"      {output.styled(output.clean(check.mend), 'dim')}")
+                mend = output.wrapped(INDENT + output.clean(check.mend), indent=INDENT)
+                output.line(output.styled(mend, "dim"))
     if any(check.state == "fail" for check in found):
         raise Stop(FAILED)

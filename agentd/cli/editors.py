@@ -12,8 +12,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def lsp() -> None:
-    """Speak LSP on standard input and output: what an editor starts."""
+    """Speak LSP on standard input and output, for an editor."""
 
 
 def serve(root: options.Root = None) -> None:
-    """Run a project's daemon in the foreground; clients start one by themselves."""
+    """Run the daemon in the foreground; clients start their own."""

@@ -37,7 +37,7 @@ def list_models(as_json: options.Json = False, root: options.Root = None) -> Non
     for model in models:
         mark = "*" if model["id"] == default else " "
         name = str(model.get("name", ""))
-        window = f", {int(model['contextWindow']) // 1000}k tokens" if model.get("contextWindow") else ""
+        window = f", {_size(int(model['contextWindow']))} tokens" if model.get("contextWindow") else ""
         absent = not model.get("available", True)
         text = f"{mark} {aligned(str(model['id']), size, False)}  {name}{window}{'  (not available)' if absent else ''}"
         columns = output.width()
@@ -45,6 +45,10 @@ def list_models(as_json: options.Json = False, root: options.Root = None) -> Non
     output.note(f"* the default: {default}. Any other id of the Messages API can be named, too.")
     for reason in dict.fromkeys(str(model["reason"]) for model in models if model.get("reason")):
         output.note(reason)
+
+
+def _size(tokens: int) -> str:
+    return f"{tokens // 10**6}M" if tokens >= 10**6 else f"{tokens // 1000}k" if tokens >= 1000 else str(tokens)
 
 
 def install() -> None:

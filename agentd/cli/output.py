@@ -63,6 +63,12 @@ def line(text: str = "") -> None:
     write(text + "\n")
 
 
+def fact(label: str, value: str, *names: str) -> None:
+    """``Label: value``, broken between words where the terminal is narrow."""
+    text = wrapped(f"{label}: {value}", sys.stdout, "  ")
+    line(styled(f"{label}:", *(names or ("dim",))) + text.removeprefix(f"{label}:"))
+
+
 def data(value: Mapping[str, Any]) -> None:
     """One JSON document."""
     indent = 2 if is_terminal(sys.stdout) else None

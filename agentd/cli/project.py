@@ -19,7 +19,10 @@ def init(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", show_default=False)] = None,
     root: Annotated[Path | None, typer.Option("--root", metavar="DIR", help="The same.", show_default=False)] = None,
 ) -> None:
-    """Make a folder a project of its own: its sessions and its daemon are apart from those of the folder above."""
+    """Make a folder a project of its own.
+
+    Its sessions and its daemon are apart from those of the folder above.
+    """
     from agentd.folder import make_project
 
     chosen = folder or root or Path.cwd()

@@ -49,7 +49,7 @@ def rename(
 
 
 def archive(session: SessionId, as_json: Json = False, root: Root = None) -> None:
-    """Move a session out of the list; it is kept, can be searched, and restored."""
+    """Put a session away; it is kept, and can be restored."""
     row = _changed(ask(options.address(root), "agentd/session/archive", {"sessionId": session}), as_json)
     if row:
         output.line(f"Archived session '{row.title}'. Back with: agentd session restore {row.short}")
@@ -68,7 +68,7 @@ def clear(
     as_json: Json = False,
     root: Root = None,
 ) -> None:
-    """Send earlier turns no longer to the model. They stay on disk and can be found."""
+    """Send earlier turns no longer to the model; they stay on disk."""
     params = present(sessionId=session, keep=keep)
     row = _changed(ask(options.address(root), "agentd/session/clear", params), as_json)
     if row:

@@ -25,7 +25,10 @@ def fork(
     as_json: options.Json = False,
     root: options.Root = None,
 ) -> None:
-    """Fork a session: a new one that begins with its turns through TURN. The original stays as it is."""
+    """Make a new session of a session's turns through TURN.
+
+    The original stays as it is.
+    """
     place = options.address(root)
     through = _turn_number(turn)
     if turn is None and output.can_draw() and not as_json:
@@ -63,7 +66,7 @@ def retry(
     as_json: talk.JsonEvents = False,
     root: options.Root = None,
 ) -> None:
-    """Send the failed or interrupted last prompt of a session again."""
+    """Send a failed or interrupted last prompt again."""
     from agentd.cli.oneshot import again
 
     wanted = Wish(options.address(root), resume=session, latest=session is None, as_json=as_json)

@@ -8,7 +8,7 @@ from agentd.cli import options, output
 from agentd.cli.asking import ask, given, present, with_link
 from agentd.cli.failing import WrongUse
 from agentd.cli.output import one_line
-from agentd.cli.rows import Row, age, counted, heading, local, row_of, rows_of, short_id
+from agentd.cli.rows import Row, age, counted, local, row_of, rows_of, short_id
 from agentd.cli.table import listed
 from agentd.client.dial import Address
 from agentd.client.link import Link
@@ -45,13 +45,13 @@ def history(
 
 
 def show(session: options.SessionId, as_json: options.Json = False, root: options.Root = None) -> None:
-    """Show one session: id, created, model, messages, last prompt, documents."""
+    """Show all about one session."""
     shown = ask(options.address(root), "agentd/session/show", {"sessionId": session})
     if as_json:
         output.data(shown)
         return
-    for text in described(row_of(given(shown.get("session"))), shown):
-        output.line(text)
+    for label, value in described(row_of(given(shown.get("session"))), shown):
+        output.fact(label, value)
 
 
 def _show_list(place: Address, status: str, most: int | None, search: str | None, *, as_json: bool) -> None:
@@ -89,8 +89,8 @@ async def fetch(link: Link, status: str, most: int | None, search: str | None) -
             return found, int(page.get("total", len(found)))
 
 
-def described(row: Row, shown: dict[str, Any]) -> list[str]:
-    """All that ``session/show`` says, a line each; what is not known is left out."""
+def described(row: Row, shown: dict[str, Any]) -> list[tuple[str, str]]:
+    """All that ``session/show`` says, label and value; what is not known is left out."""
     stats = given(shown.get("stats"))
     usage = given(stats.get("usage"))
     counts = [counted(row.message_count, "message"), counted(int(stats.get("turns", row.turn_count)), "turn")]
@@ -116,7 +116,8 @@ def described(row: Row, shown: dict[str, Any]) -> list[str]:
         ("Working dir", one_line(row.working_dir or "")),
         ("Last Prompt", row.said),
     ]
-    out = [f"{output.styled(f'{label}:', 'dim')} {value}" for label, value in lines if value]
     documents = [(one_line(str(document.get("name"))), document.get("size")) for document in shown.get("documents", [])]
-    out += [f"{output.styled('Document:', 'dim')} {name} ({size} B)" for name, size in documents]
-    return out + [f"{output.styled('Child:', 'dim')} {heading(child)}" for child in rows_of(shown.get("children", []))]
+    lines += [("Document", f"{name} ({size} B)") for name, size in documents]
+    children = rows_of(shown.get("children", []))
+    lines += [("Child", f"{child.short} {one_line(child.agent_name or '')}") for child in children]
+    return [(label, value) for label, value in lines if value]

@@ -14,7 +14,7 @@ WHEN_BUSY = ("queue", "steer", "reject")
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PROMPT]", show_default=False,
+    typer.Argument(metavar="PROMPT", show_default=False,
                    help="What to ask; '-' or nothing reads it from a pipe. None in a terminal: an interactive chat."),
 ]  # fmt: skip
 Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="See 'agentd model list'; any id goes.")]
@@ -94,7 +94,7 @@ def resume(
     as_json: JsonEvents = False,
     root: options.Root = None,
 ) -> None:
-    """Go on with a session: the named one, or one that you pick from a list."""
+    """Go on with a session that you name, or pick from a list."""
     place = options.address(root)
     if session is None:
         session = _picked(place)

@@ -14,7 +14,7 @@ SECRET = "sk-ant-api03-not-to-be-seen"
 
 def test_status_and_stop_start_nothing(bare: Machine) -> None:
     assert "No daemon runs" in bare.ok("status").out
-    assert bare.ok("status", "--json").json["running"] is False
+    assert bare.ok("status", "--json").json["daemon"] is False
     assert "No daemon runs" in bare.ok("stop").out
     assert not (bare.home.data / "projects").exists()
 
@@ -25,7 +25,7 @@ def test_status_of_a_running_one(bare: Machine) -> None:
     for words in ("Daemon: agentd-lsp", f"Root: {bare.home.root}", "1 active", "Saving: works"):
         assert words in shown
     answer = bare.ok("status", "--json").json
-    assert (answer["running"], answer["sessions"]["active"]) in ((True, 1), ([], 1))
+    assert (answer["daemon"], answer["running"], answer["sessions"]["active"]) == (True, [], 1)
 
 
 def test_stop_ends_it(bare: Machine) -> None:

@@ -1,6 +1,7 @@
 """The interactive chat's state: which session it is in, and what can be done with it. Draws nothing by itself."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentd.cli import firstrun, output
@@ -36,6 +37,7 @@ class Chat:
     following: int | None = None
     shown: Showing | None = None
     leaving: bool = False
+    on_change: Callable[[], None] = lambda: None
 
     @property
     def label(self) -> str:

@@ -33,8 +33,12 @@ async def _help(_chat: Chat, _words: list[str]) -> None:
     for command in COMMANDS:
         usage = f"{command.name} {command.arguments}"
         also = f" (also {', '.join(command.aliases)})" if command.aliases else ""
-        told = output.styled(command.help + also, "dim")
-        output.line(f"  {usage}\n      {told}" if narrow else f"  {usage.ljust(size)}  {told}")
+        told = command.help + also
+        if narrow:
+            output.line(f"  {usage}")
+            output.line(output.styled(output.wrapped(f"      {told}", indent=" " * 6), "dim"))
+        else:
+            output.line(f"  {usage.ljust(size)}  {output.styled(told, 'dim')}")
     output.note("Alt-Enter: a new line. Ctrl-C: stop the turn. Ctrl-D: leave. @path brings a file along.")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 
 from prompt_toolkit.patch_stdout import patch_stdout
 
@@ -73,6 +74,7 @@ class _Watching:
 async def _converse(chat: Chat, watching: _Watching) -> None:
     known = Known()
     line = PromptLine(lambda: chat.label, known)
+    chat.on_change = line.refresh
     refreshing: asyncio.Task[None] | None = None
     while not chat.leaving:
         if refreshing is None or refreshing.done():
@@ -89,15 +91,26 @@ async def _converse(chat: Chat, watching: _Watching) -> None:
             await refreshing
 
 
+async def _do(chat: Chat, watching: _Watching, text: str) -> None:
+    await chat.connected()
+    watching.again()
+    if commands.is_command(text):
+        await commands.run(chat, text)
+    else:
+        await chat.say(text)
+
+
 async def _guarded(chat: Chat, watching: _Watching, text: str) -> None:
-    """Do one line. Whatever goes wrong with it is said, and the chat goes on."""
+    """Do one line. Ctrl-C ends it; whatever goes wrong with it is said; and the chat goes on."""
+    loop = asyncio.get_running_loop()
+    doing = asyncio.create_task(_do(chat, watching, text))
+    loop.add_signal_handler(signal.SIGINT, doing.cancel)
     try:
-        await chat.connected()
-        watching.again()
-        if commands.is_command(text):
-            await commands.run(chat, text)
-        else:
-            await chat.say(text)
+        await doing
+    except asyncio.CancelledError:
+        if not doing.cancelled():
+            raise
+        output.note("Stopped.")
     except WrongUse as wrong:
         output.error(wrong.message, wrong.hint)
     except ConnectionLost as lost:
@@ -108,3 +121,5 @@ async def _guarded(chat: Chat, watching: _Watching, text: str) -> None:
         if isinstance(error, SessionNotFound):
             hint = "Use /sessions list to see the available sessions."
         output.error(explanation.message, hint)
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

@@ -48,6 +48,7 @@ class Watcher:
 
     def _session_changed(self, event: SessionEvent) -> None:
         before, self._chat.session = self._chat.session, event.session
+        self._chat.on_change()
         if event.type == "session/deleted":
             self._above("This session was deleted elsewhere. Your next prompt starts a new one.")
             self._chat.session = None
