@@ -27,18 +27,21 @@ class Client:
         self._answers: dict[int, dict[str, Any]] = {}
 
     @classmethod
-    def attached(cls, path: str, root: str, environment: Mapping[str, str]) -> "Client":
+    def attached(
+        cls, path: str, root: str, environment: Mapping[str, str], capabilities: Mapping[str, Any] | None = None
+    ) -> "Client":
         """Hello said and initialized."""
         client = cls(path)
         client._greet(root, environment)
-        client.request("initialize", {"processId": os.getpid(), "rootUri": f"file://{root}", "capabilities": {}})
+        about = {"processId": os.getpid(), "rootUri": f"file://{root}", "capabilities": capabilities or {}}
+        client.request("initialize", about)
         client.send({"method": "initialized", "params": {}})
         return client
 
     @classmethod
-    def of(cls, place: Place) -> "Client":
+    def of(cls, place: Place, capabilities: Mapping[str, Any] | None = None) -> "Client":
         """Attached, until it is closed or the place is left."""
-        client = cls.attached(place.socket, str(place.home.root), place.client_environment())
+        client = cls.attached(place.socket, str(place.home.root), place.client_environment(), capabilities)
         place.closing.callback(client.close)
         return client
 

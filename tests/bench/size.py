@@ -3,6 +3,9 @@
 import time
 from pathlib import Path
 
+from lsprotocol.converters import get_converter
+from pytest_lsp import client_capabilities
+
 from tests.bench.client import Client
 from tests.bench.figure import Figure, Target
 from tests.bench.fill import fill
@@ -10,14 +13,17 @@ from tests.bench.model import serving
 from tests.bench.place import Program, place, processor_time
 from tests.bench.sizes import Sizes
 
+EDITOR = "visual-studio-code"
+CONVERTER = get_converter()
 TURNS = 20
 TEXT = 2000
 
 
 def resident(pid: int) -> float:
     """Megabytes of memory that the process has in use."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+    # Exact, unlike that of /proc/PID/status.
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Rss:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError(f"no memory is told of process {pid}")
 
@@ -65,9 +71,11 @@ def once(program: Program, sizes: Sizes) -> dict[str, float]:
         client.close()
     with place(program) as here:
         pid = here.start()
-        clients = [Client.of(here)]
+        capabilities = CONVERTER.unstructure(client_capabilities(EDITOR))
+        # The first ones bring what all of them share.
+        clients = [Client.of(here, capabilities) for _ in range(2)]
         before = resident(pid)
-        clients += [Client.of(here) for _ in range(sizes.clients)]
+        clients += [Client.of(here, capabilities) for _ in range(sizes.clients)]
         found["client"] = (resident(pid) - before) / sizes.clients
         for one in clients:
             one.close()

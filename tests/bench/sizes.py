@@ -17,7 +17,7 @@ class Sizes:
     paces: int = 5
     pace_deltas: int = 600
     pace_seconds: float = 0.005
-    clients: int = 20
+    clients: int = 100
     loaded: int = 50
     idle_seconds: float = 10.0
     sizes: int = 3
