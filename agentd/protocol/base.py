@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticSerializationError
 
 PROTOCOL_VERSION = 1
 
@@ -89,7 +88,7 @@ class Wire(BaseModel):
         """The same as UTF-8 JSON, without whitespace."""
         try:
             return self.model_dump_json(by_alias=True, exclude_none=True).encode()
-        except PydanticSerializationError:  # a plain dict, or a copy made without validation, holds what JSON can't
+        except ValueError:  # a plain dict, or a copy made without validation, holds what JSON can't
             sound = sound_json(self.model_dump(by_alias=True, exclude_none=True))
             return json.dumps(sound, ensure_ascii=False, separators=(",", ":")).encode()
 
