@@ -5,17 +5,13 @@ point of its reply, so that one kill hits many points.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.support.daemon import ProcessDaemon
+from tests.faults.machine import Machine, machine
 from tests.support.editor import LIMIT, Editor
-from tests.support.home import KEY, Home, make_home
-from tests.support.messages_api import Gate, MessagesApi, Reply, Text, Thinking, Wait, say
+from tests.support.messages_api import Gate, Reply, Text, Thinking, Wait, say
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
@@ -48,49 +44,6 @@ class Model:
         return Reply(parts if half else (Text((*pieces, Wait(gate), "never")),))
 
 
-@dataclass
-class Machine:
-    home: Home
-    api: MessagesApi
-    model: Model
-    daemon: ProcessDaemon
-
-    async def editor(self, name: str = "editor") -> Editor:
-        """Attached to the daemon that runs."""
-        pipe = await self.daemon.dial({"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": self.api.url})
-        return await Editor.attach(pipe, str(self.home.root), name=name)
-
-    async def kill(self, *editors: Editor) -> None:
-        """The daemon is gone at once; what its editors have read until then is on their screens."""
-        for editor in editors:
-            editor.may_be_lost = True
-        await self.daemon.kill()
-        for editor in editors:
-            await editor.lost()
-            await editor.drop()
-            editor.check()
-
-    async def restart(self) -> Editor:
-        await self.daemon.serve()
-        return await self.editor()
-
-
-@asynccontextmanager
-async def machine() -> AsyncIterator[Machine]:
-    model = Model()
-    async with MessagesApi(model) as api:
-        with make_home() as home:
-            daemon = ProcessDaemon(home)
-            try:
-                yield Machine(home, api, model, daemon)
-            except BaseException as error:
-                error.add_note("The daemon's log:\n" + home.log()[-6000:])
-                raise
-            finally:
-                await daemon.stop()
-            assert "Traceback" not in home.log(), home.log()
-
-
 def check_kept(before: Editor, after: Editor, session: str) -> None:
     """All that was on the screen before is on the screen now, each item with at least its text."""
     for number, turn in before.screen.sessions[session].turns.items():
@@ -105,7 +58,8 @@ def check_kept(before: Editor, after: Editor, session: str) -> None:
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 async def test_kill_in_mid_reply(turn: int) -> None:
-    async with machine() as world:
+    model = Model()
+    async with machine(model) as world:
         editor = await world.restart()
         points = [turn + ROUNDS * number for number in range(HELD)]
         prompts = {f"point {point}": "" for point in points} | {f"free {turn}": ""}
@@ -130,7 +84,7 @@ async def test_kill_in_mid_reply(turn: int) -> None:
             (cut,) = resumed["turns"]
             assert (cut["status"], cut["ref"], cut["error"]["kind"]) == ("interrupted", prompt, "interrupted")
             check_kept(editor, after, session)
-        world.model.holding = False
+        model.holding = False
         retried = [after.begin("agentd/turn/retry", {"sessionId": session}) for session in prompts.values()]
         for asked in retried:
             turned = (await asked.answer())["turn"]
@@ -148,7 +102,8 @@ async def busy(editor: Editor, world: Machine, prompt: str = "point 3") -> str:
 
 
 async def test_kill_right_after_each_acknowledgement_of_a_prompt() -> None:
-    async with machine() as world:
+    model = Model()
+    async with machine(model) as world:
         editor = await world.restart()
         # A turn that has started.
         started = await busy(editor, world)
@@ -179,13 +134,13 @@ async def test_kill_right_after_each_acknowledgement_of_a_prompt() -> None:
         editor = await world.restart()
         resumed = await editor.request("agentd/session/resume", {"sessionId": waiting})
         assert [turn["number"] for turn in resumed["queued"]] == [3]
-        world.model.holding = False
+        model.holding = False
         turn = (await editor.request("agentd/turn/retry", {"sessionId": waiting}))["turn"]
         assert (turn["status"], turn["retryOf"]) == ("completed", 1)
 
         # A turn that has ended, one that was interrupted, and a resend of a prompt that made a session.
         ended = (await editor.request("agentd/chat", {"prompt": "go on"}))["session"]["id"]
-        world.model.holding = True
+        model.holding = True
         stopped = await busy(editor, world, "point 5")
         await editor.request("agentd/turn/interrupt", {"sessionId": stopped})
         editor.begin("agentd/chat", {"prompt": "point 6", "ref": "mine"})
@@ -206,7 +161,7 @@ TEXT = {"type": "text", "text": "given"}
 
 
 async def test_kill_right_after_each_acknowledgement_of_a_change() -> None:
-    async with machine() as world:
+    async with machine(Model()) as world:
         editor = await world.restart()
         made = await editor.request("agentd/session/new", {"name": "made", "tags": ["t"], "metadata": {"k": 1}})
         await world.kill(editor)

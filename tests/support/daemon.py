@@ -177,12 +177,11 @@ class ProcessDaemon:
 
     async def tidy(self) -> None:
         for process in [*self.bridges, *([self._served] if self._served else [])]:
-            # stderr is read to its end, so that no pipe is left behind.
             try:
-                await asyncio.wait_for(process.communicate(), PATIENCE)
+                await asyncio.wait_for(_ended(process), PATIENCE)
             except TimeoutError:
                 process.kill()
-                await process.communicate()
+                await _ended(process)
                 raise
         self.bridges.clear()
         self._served = None
@@ -309,6 +308,13 @@ async def end_process(pid: int, number: int) -> None:
         await asyncio.wait_for(_readable(descriptor), PATIENCE)
     finally:
         os.close(descriptor)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """What it wrote to stderr is read to its end, so that no pipe is left behind; its stdout is an editor's."""
+    assert process.stderr is not None
+    await process.stderr.read()
+    await process.wait()
 
 
 async def _readable(descriptor: int) -> None:
