@@ -89,10 +89,9 @@ def socket_name(data: str, root: str, attempt: int = 0) -> str:
 def find_root(folder: str, home: str | None = None) -> str:
     """The root that a folder belongs to: one rule for every client.
 
-    The nearest folder upward with ``.agentd/project-id``, else the nearest with ``.git``, else the folder itself. A
-    project-id anywhere on the way beats a ``.git`` that is nearer: it was put there on purpose, by ``agentd init`` or
-    an earlier daemon, while a ``.git`` further down may be a submodule's or a vendored copy's. The search ends before
-    the home directory (dotfiles under git make no project of all of home), at a file-system border (no automount is
+    The nearest folder upward with ``.agentd/project-id`` or ``.git``, else the folder itself. A project-id does not
+    beat a nearer ``.git``: every root gets one at its first session, and a chat in ``~/projects`` must not take over
+    the repositories below it, whose own sessions would then be out of sight. The search ends before the home directory (dotfiles under git make no project of all of home), at a file-system border (no automount is
     woken) and at a directory of another owner than the folder's (nobody plants a root above ``/tmp/x``).
     """
     start = os.path.realpath(folder)
@@ -101,13 +100,10 @@ def find_root(folder: str, home: str | None = None) -> str:
         origin = os.stat(start)
     except OSError:
         return start
-    with_git = None
     here = start
     while True:
-        if os.path.isfile(os.path.join(here, ".agentd", "project-id")):
+        if os.path.isfile(os.path.join(here, ".agentd", "project-id")) or os.path.exists(os.path.join(here, ".git")):
             return here
-        if with_git is None and os.path.exists(os.path.join(here, ".git")):
-            with_git = here
         parent = os.path.dirname(here)
         if parent in (here, stop):
             break
@@ -118,7 +114,7 @@ def find_root(folder: str, home: str | None = None) -> str:
         if above.st_dev != origin.st_dev or above.st_uid != origin.st_uid:
             break
         here = parent
-    return with_git or start
+    return start
 
 
 def _digest(data: bytes) -> str:

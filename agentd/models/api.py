@@ -31,6 +31,9 @@ class Catalog(Protocol):
         Waits for a keyring only when nothing quicker has a key, and then once.
         """
 
+    def presumed(self, environment: Mapping[str, str]) -> str:
+        """The same, as far as is known without waiting: for showing, not for deciding."""
+
     def traits(self, model_id: str) -> ModelTraits:
         """Of any id: an unknown one passes through to the Messages endpoint with careful defaults."""
 

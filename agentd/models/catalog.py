@@ -47,13 +47,15 @@ class ModelCatalog:
         self.credentials: Final = Credentials(settings, data_dir)
 
     async def default(self, environment: Mapping[str, str]) -> str:
+        if self.presumed(environment) == LOCAL_ID and self._settings.model is None:
+            await self.credentials.refresh()
+        return self.presumed(environment)
+
+    def presumed(self, environment: Mapping[str, str]) -> str:
         if self._settings.model:
             return _resolve(self._settings.model)
-        if self._settings.base_url is None and not self.credentials.known(environment):
-            await self.credentials.refresh()
-            if not self.credentials.known(environment):
-                return LOCAL_ID
-        return DEFAULT_CLAUDE
+        known = self._settings.base_url is not None or self.credentials.known(environment)
+        return DEFAULT_CLAUDE if known else LOCAL_ID
 
     def traits(self, model_id: str) -> ModelTraits:
         model_id = _resolve(model_id)

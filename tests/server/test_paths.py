@@ -94,7 +94,7 @@ RULE = [
     ("project-id above", [f"h/p/{ID}", "h/p/a/b/"], "h/p/a/b", "h/p"),
     ("the nearest project-id", [f"h/p/{ID}", f"h/p/a/{ID}", "h/p/a/b/"], "h/p/a/b", "h/p/a"),
     ("a project within a repository", ["h/p/.git/", f"h/p/web/{ID}", "h/p/web/src/"], "h/p/web/src", "h/p/web"),
-    ("project-id above a nearer .git wins", [f"h/p/{ID}", "h/p/sub/.git/", "h/p/sub/x/"], "h/p/sub/x", "h/p"),
+    ("a .git nearer than a project-id wins", [f"h/p/{ID}", "h/p/sub/.git/", "h/p/sub/x/"], "h/p/sub/x", "h/p/sub"),
     ("both at one level", [f"h/p/{ID}", "h/p/.git/", "h/p/a/"], "h/p/a", "h/p"),
     (".agentd without an id is no mark", ["h/p/.agentd/", "h/p/a/"], "h/p/a", "h/p/a"),
     ("project-id a directory is no mark", [f"h/p/{ID}/", "h/p/a/"], "h/p/a", "h/p/a"),

@@ -45,7 +45,7 @@ async def status(context: Context, params: Empty) -> StatusResult:
         connections=daemon.connections,
         sessions={"active": counts["active"], "archived": counts["archived"]},
         running=tuple(running),
-        model=await workspace.models.default(context.peer.environment),
+        model=workspace.models.presumed(context.peer.environment),
         saving=workspace.saving,
         started=daemon.started,
         problems=(*daemon.problems, *workspace.store.problems),
