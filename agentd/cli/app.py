@@ -65,7 +65,8 @@ def _run(given: list[str]) -> int:
         output.note("\nInterrupted.")
         return INTERRUPTED
     except typer.TyperException as error:
-        output.error(error.format_message().rstrip("."), words.usage_hint(error, given))
+        told = words.KEY_REFUSED if words.may_hold_key(given) else error.format_message().rstrip(".")
+        output.error(told, words.usage_hint(error, given))
         return WRONG_USE
     except BrokenPipeError:
         raise

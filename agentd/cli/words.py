@@ -17,6 +17,14 @@ VALUED = frozenset({"--session", "--resume", "--model", "--mode", "--profile", "
 """Options of ``chat`` that take a value: the word after one of them is no prompt."""
 
 
+KEY_REFUSED = "That is not how a key is set: it is never an argument, because arguments are kept and can be read"
+
+
+def may_hold_key(given: Sequence[str]) -> bool:
+    """Whether what was typed must not be repeated."""
+    return given[:1] == ["key"] or any(word.startswith("sk-") for word in given)
+
+
 def as_command(given: Sequence[str], known: Sequence[str]) -> list[str]:
     """The arguments as a command: those of ``chat`` where no command is named. Raises WrongUse for a typo."""
     if not given:
@@ -46,6 +54,8 @@ def _reject_lone_typo(plain: list[str], known: Sequence[str]) -> None:
     if not plain or plain == ["-"]:
         return
     first = plain[0]
+    if len(plain) == 1 and may_hold_key(plain):
+        raise WrongUse(KEY_REFUSED, "Run 'agentd key set' and paste it.")
     near = get_close_matches(first, known, n=1, cutoff=0.6)
     if len(plain) == 1 and first and not any(letter.isspace() for letter in first):
         as_prompt = f'To send it as a prompt: agentd chat "{first}"'
@@ -61,6 +71,8 @@ def _suggestion(near: Sequence[str], otherwise: str) -> str:
 
 def usage_hint(error: Exception, given: Sequence[str]) -> str:
     """Where the help is; and, for a command with words too many, that it may have been meant as a prompt."""
+    if may_hold_key(given):
+        return "Run 'agentd key set' and paste it; see 'agentd key --help'."
     context = getattr(error, "ctx", None)  # Typer's usage errors know their command, its other errors do not
     path = str(context.command_path) if context is not None else "agentd"
     hint = f"See '{path} --help'."

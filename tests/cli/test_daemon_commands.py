@@ -102,12 +102,17 @@ def test_init_of_no_directory(bare: Machine) -> None:
     assert bare.run("init", "nowhere").code == 2
 
 
-@pytest.mark.parametrize("key", [SECRET, "--" + SECRET, "-x"])
-def test_a_key_is_no_argument(bare: Machine, key: str) -> None:
-    done = bare.run("key", "set", key)
+KEYS = [["key", "set", SECRET], ["key", "set", "--" + SECRET], ["key", "set", "-x"], ["key", SECRET],
+        ["key", "unset", SECRET], [SECRET]]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", KEYS)
+def test_a_key_is_no_argument(bare: Machine, arguments: list[str]) -> None:
+    done = bare.run(*arguments)
     assert done.code == 2
-    assert "never taken as an argument" in done.err
-    assert key not in done.out + done.err
+    assert "never" in done.err
+    assert "agentd key set" in done.err
+    assert arguments[-1] not in done.out + done.err
 
 
 def test_key_from_standard_input(bare: Machine) -> None:

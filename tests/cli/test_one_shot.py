@@ -115,6 +115,29 @@ def test_background_returns_at_once(make_machine: MakeMachine) -> None:
     gate.open()
 
 
+def test_a_busy_session_queues_steers_or_refuses(make_machine: MakeMachine) -> None:
+    gate = Gate()
+    machine = make_machine([Reply((Text(("first ", Wait(gate), "reply")),)), say("second"), say("third")])
+    machine.ok("chat", "--background", "--session", "busy", "One")
+    gate.reached.wait_in_thread(30)
+    refused = machine.run("chat", "--session", "busy", "--when-busy", "reject", "Two")
+    assert refused.code == 1
+    assert "--when-busy queue" in refused.err
+    with machine.started("chat", "--session", "busy", "Three") as queued:
+        assert queued.stderr is not None
+        while "Waiting for the running turn" not in queued.stderr.readline():
+            pass
+        with machine.started("chat", "--session", "busy", "--when-busy", "steer", "Four") as steering:
+            assert steering.stderr is not None
+            assert "Resumed session: 'busy'" in steering.stderr.readline()
+            gate.open()
+            out, _ = steering.communicate(timeout=60)
+        assert steering.returncode == 0
+        assert out
+        out, _ = queued.communicate(timeout=60)
+    assert (queued.returncode, out[-1]) == (0, "\n")
+
+
 def test_an_interrupt_keeps_what_was_streamed(make_machine: MakeMachine) -> None:
     gate = Gate()
     machine = make_machine([Reply((Text(("Half of ", Wait(gate), "it.")),))])
