@@ -109,7 +109,6 @@ class Scenario(Strict):
     rules: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
-    faults_logged: bool = False
     step: list[Step]
     transcript: list[Transcript] = Field(default_factory=list)
 
