@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentd.config import CONFIG_FILE, DEFAULTS, Settings, load
@@ -100,6 +100,7 @@ names = st.sampled_from([*Settings.model_fields, "a", "model_fields"])
 odd = st.one_of(st.integers(), st.booleans(), st.floats(), st.text(alphabet="a'\"\\\n[]{}=.#é\x00", max_size=6))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(names, st.one_of(odd, st.lists(odd, max_size=2))), max_size=5), st.text(max_size=10))
 def test_no_file_raises(lines: list[tuple[str, object]], rest: str) -> None:
     import tempfile

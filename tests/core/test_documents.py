@@ -1,7 +1,7 @@
 """What is on people's screens: two clients on one file, dirty and clean as DESIGN.md section 6 has them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentd.core.documents import Buffer, OpenDocuments, Seen, document_key, file_path, merged, normalised
@@ -118,6 +118,7 @@ def test_spellings_of_a_uri(uri: str, path: str | None) -> None:
     assert document_key(uri) == (uri if path is None else f"file://{path}")
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_uri_has_a_key(uri: str, text: str) -> None:
     document_key(uri)
@@ -125,6 +126,7 @@ def test_any_uri_has_a_key(uri: str, text: str) -> None:
     assert normalised(normalised(text).replace("\n", "\r\n").lstrip("\ufeff")) == normalised(text).lstrip("\ufeff")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.builds(Buffer, st.integers(), st.just(URI), st.sampled_from(["a", "b\r\n", "c"]), st.just(1))),
     st.one_of(st.none(), st.sampled_from(["a", "b\n"])),

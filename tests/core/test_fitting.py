@@ -1,7 +1,7 @@
 """Estimating and cutting: never above what was allowed, never nothing of something."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentd.core.fitting import cost, cut_middle, cut_to_tokens, estimate_tokens, fit_steps, fit_texts, fit_turns
@@ -31,6 +31,7 @@ def test_the_middle_goes() -> None:
     assert cut.endswith("c" * 20)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(min_size=1), repeated), st.integers(7, 400))
 def test_a_cut_text_is_within_its_tokens_and_not_empty(text: str, tokens: int) -> None:
     cut = cut_to_tokens(text, tokens)
@@ -39,6 +40,7 @@ def test_a_cut_text_is_within_its_tokens_and_not_empty(text: str, tokens: int) -
     assert cut.strip() or not text.strip()
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.text(), repeated), max_size=8), st.integers(0, 2000))
 def test_texts_fit_together(texts: list[str], budget: int) -> None:
     fitted = fit_texts(texts, budget)
@@ -52,6 +54,7 @@ def test_a_long_text_gives_way_to_short_ones() -> None:
     assert fitted[1].startswith("long long")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 20), max_size=8), st.integers(-5, 60))
 def test_the_newest_turns_stay_without_a_gap(costs: list[int], budget: int) -> None:
     every = list(range(len(costs)))
@@ -61,6 +64,7 @@ def test_the_newest_turns_stay_without_a_gap(costs: list[int], budget: int) -> N
     assert len(kept) == len(every) or sum(costs[len(every) - len(kept) - 1 :]) > budget
 
 
+@settings(deadline=None)
 @given(turns(1), st.integers(100, 3000), st.booleans())
 def test_any_turn_fits_a_hundred_tokens(turn: object, budget: int, tools: bool) -> None:
     steps = _steps(turn, tools=tools, thinking=True)  # type: ignore[arg-type]

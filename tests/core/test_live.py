@@ -97,6 +97,7 @@ def test_whatever_comes_clients_see_what_is_kept(given: list[Any], attach_at: in
     assert list(turn.cut()) == []
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=30), st.data())
 def test_characters_beyond_the_basic_plane_survive_being_cut_in_halves(text: str, data: st.DataObject) -> None:
     halves = text.encode("utf-16-le")

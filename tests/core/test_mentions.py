@@ -1,7 +1,7 @@
 """What a prompt names, and cutting lines and ranges as people and editors count them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentd.core.mentions import HIGHEST, Mention, cut_lines, cut_range, mentions
@@ -66,6 +66,7 @@ def test_mentions(prompt: str, found: list[Mention]) -> None:
     assert list(mentions(prompt)) == found
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from([*"@a./:-10\"'`~ \n\\(", "é", "🎉", "\x00", "\u2028"])))
 def test_any_prompt_can_be_read(prompt: str) -> None:
     for mention in mentions(prompt):
@@ -126,6 +127,7 @@ def test_ranges(text: str, place: Range, cut: str) -> None:
     assert cut_range(text, place) == cut
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="a🎉é\r\n\x0c", max_size=12), st.lists(st.integers(0, 9), min_size=4, max_size=4))
 def test_a_range_is_what_utf_16_says(text: str, numbers: list[int]) -> None:
     """The same, counted by hand over the UTF-16 units of the whole text, where no position is in half a character."""

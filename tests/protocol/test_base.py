@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -114,6 +114,7 @@ def test_a_session_whose_own_metadata_holds_half_a_character_can_be_shown() -> N
     assert json.loads(copy.dump_json()) == {"id": "1.1", "kind": "text", "text": "\ufffd"}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), anything, max_size=4), anything)
 def test_whatever_is_kept_can_be_written_and_read(value: dict[str, Any], extra: Any) -> None:
     item = Item.model_validate(
@@ -134,6 +135,7 @@ def test_what_is_too_deep_to_write_ends_in_null(depth: int) -> None:
     json.dumps(item.dump())
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters()), anything)
 def test_sound_is_sound_and_changes_no_more_than_it_must(text: str, value: Any) -> None:
     sound = sound_text(text)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -66,6 +66,7 @@ def test_an_unknown_event_is_refused() -> None:
         EventParams.model_validate({"seq": 1, "event": {"type": "turn/exploded"}})
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), min_size=1, max_size=6))
 def test_deltas_that_wait_together_become_one(texts: list[str]) -> None:
     merged = published(delta(texts[0]))
@@ -91,6 +92,7 @@ def test_other_events_are_never_merged(first: Published, second: Published) -> N
     assert first.merged(second) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Usage, *[st.integers(0, 9)] * 0, input_tokens=st.integers(0, 9)), min_size=1, max_size=4))
 def test_usage_adds_up(parts: list[Usage]) -> None:
     total = Usage()
