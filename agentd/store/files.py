@@ -138,10 +138,22 @@ class Files:
         """Cut a file and sync it."""
         fd = self.append_to(path)
         try:
-            os.ftruncate(fd, size)
+            self.truncate_open(fd, size)
             self.sync(fd)
         finally:
             os.close(fd)
+
+    def cut_back(self, fd: int, size: int) -> None:
+        """Take back what was appended past ``size``, as well as that can be done after a failure. Never raises."""
+        try:
+            if self.stat_open(fd).st_size > size:
+                self.truncate_open(fd, size)
+                self.sync(fd)
+        except OSError:
+            return
+
+    def truncate_open(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, size)
 
     def rename(self, source: Path, target: Path) -> None:
         source.rename(target)

@@ -106,6 +106,9 @@ def _segments(files: Files, directory: Path, notes: list[str], *, mend: bool) ->
                 mended = _put_aside(files, segment, torn, kept, notes) if mend else None
                 sound = mended is not None
                 segment = mended or segment
+        if segment.number and not segment.end and segment.number == listed[-1].number:
+            # Of a batch that failed; its name may not be durable. Never written again, here neither.
+            sound = False
         segments.append(segment)
     return tuple(segments), sound
 

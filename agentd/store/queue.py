@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,16 +67,24 @@ class Queue:
         self._waiting, self._last = waiting, last
 
     def _append(self, data: bytes) -> None:
-        # Whatever goes wrong here, the next write replaces the file: what was not acknowledged does not linger.
+        # Whatever goes wrong here, the next write replaces the file: what was not acknowledged does not linger. Nor
+        # does it when there is no next write: it is cut off, if the disk still does that much.
         self._sound = False
         fd = self._files.append_to(self._path, create=True)
         try:
-            self._files.write(fd, data)
-            self._files.sync(fd)
+            end = self._files.stat_open(fd).st_size
+            try:
+                self._files.write(fd, data)
+                self._files.sync(fd)
+                if self._size == 0:
+                    self._files.sync_directory(self._path.parent)
+            except BaseException:
+                self._files.cut_back(fd, end)
+                raise
         finally:
-            self._files.close(fd)
-        if self._size == 0:
-            self._files.sync_directory(self._path.parent)
+            # What counts was synced: there is nothing that a failing close could lose.
+            with suppress(OSError):
+                self._files.close(fd)
         self._size += len(data)
         self._sound = True
 

@@ -1,8 +1,10 @@
 """The writing side of a transcript: batches of records, each durable before it is acknowledged.
 
 A write or sync that failed is never tried again on the same file: what the disk then holds of it is unknown. The
-next batch begins a new segment, whose first record says which record was the last acknowledged one before it; what
-an earlier segment holds beyond that is void and no reader shows it. Runs in worker threads, one batch at a time.
+file is cut back to its acknowledged end, if the disk still does that much: nothing that was refused comes back, should
+we end here. The next batch begins a new segment, whose first record says which record was the last acknowledged one
+before it; what an earlier segment holds beyond that is void and no reader shows it. Runs in worker threads, one batch
+at a time.
 """
 
 import errno
@@ -144,13 +146,14 @@ class Transcript:
         made, seq = self._lines(entries, self._seq)
         self._seq = seq
         data = b"".join(made)
+        last = self.segments[-1]
         try:
             self._files.write(self._fd, data)
             self._files.sync(self._fd)
         except BaseException:
+            self._files.cut_back(self._fd, last.end)
             self._let_go()
             raise
-        last = self.segments[-1]
         self._acknowledged = seq
         self.segments = (*self.segments[:-1], replace(last, end=last.end + len(data)))
 
@@ -165,12 +168,14 @@ class Transcript:
         self._seq = seq
         data = b"".join(opening + made)
         path, self._fd = self._new_file()
-        self._inode = _inode(self._files.stat_open(self._fd))
         try:
+            self._inode = _inode(self._files.stat_open(self._fd))
             self._files.write(self._fd, data)
             self._files.sync(self._fd)
             self._files.sync_directory(self._directory)
         except BaseException:
+            # Its name may stay: emptied, it says nothing all the same.
+            self._files.cut_back(self._fd, 0)
             self._let_go()
             self._discard(path)
             raise

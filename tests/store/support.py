@@ -60,6 +60,10 @@ class FailingFiles(Files):
         self._check("append_to")
         return super().append_to(path, create=create)
 
+    def truncate_open(self, fd: int, size: int) -> None:
+        self._check("truncate")
+        super().truncate_open(fd, size)
+
     def rename(self, source: Path, target: Path) -> None:
         self._check("rename")
         super().rename(source, target)
