@@ -234,9 +234,7 @@ async def test_importing_the_client_is_light() -> None:
 
 
 @asynccontextmanager
-async def linked(
-    say: Callable[[Pipe], Awaitable[None]], **options: Any
-) -> AsyncIterator[Link]:
+async def linked(say: Callable[[Pipe], Awaitable[None]], **options: Any) -> AsyncIterator[Link]:
     """A connection whose other side does this."""
     import socket
 

@@ -106,4 +106,3 @@ def _tail(path: Path, lines: int) -> list[str]:
         file.seek(max(0, size - 65536))
         found = file.read().decode("utf-8", "replace").splitlines()
     return found[-lines:] if lines else []
-

@@ -56,6 +56,6 @@ def install() -> None:
     from agentd.cli import firstrun
 
     if asyncio.run(firstrun.fetch()):
-        output.line("The built-in model is installed. Try it: agentd chat --model local \"Hello\"")
+        output.line('The built-in model is installed. Try it: agentd chat --model local "Hello"')
     else:
         output.line("The built-in model is installed already.")

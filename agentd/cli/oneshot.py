@@ -115,7 +115,8 @@ def failed(turn: Turn, retry: str) -> None:
     """What went wrong, what was kept, what to do."""
     message = turn.error.message if turn.error else "The turn failed"
     reason = str((turn.error.model_extra or {}).get("reason", "")) if turn.error else ""
-    kept = f"Your prompt is kept: try it again with {retry}."
+    again = f"try it again with {retry}."
+    kept = again.capitalize() if "prompt is kept" in message else f"Your prompt is kept: {again}"
     told = reason_hint(reason)
     output.error(message, f"{told} {kept}" if told else kept)
 

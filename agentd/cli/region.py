@@ -23,7 +23,7 @@ class Region:
     def draw(self, lines: Sequence[str]) -> None:
         """Show these lines in place of those before; of too many, the last."""
         _, rows = self.size()
-        self._replace(list(lines[-max(1, rows - 1):]))
+        self._replace(list(lines[-max(1, rows - 1) :]))
 
     def settle(self, lines: Sequence[str] = ()) -> None:
         """Show these lines in place of the region, for good; the region is empty after that."""

@@ -72,7 +72,7 @@ def _nothing(status: str, search: str | None) -> str:
         return f"No session matches '{search}'."
     if status in ("archived", "background"):
         return f"No {status} sessions."
-    return "No sessions yet. Start one with: agentd chat \"What does this project do?\""
+    return 'No sessions yet. Start one with: agentd chat "What does this project do?"'
 
 
 async def fetch(link: Link, status: str, most: int | None, search: str | None) -> tuple[list[dict[str, Any]], int]:

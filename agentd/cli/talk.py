@@ -139,4 +139,3 @@ def _picked(place: Address) -> str:
     if picked is None:
         raise Stop(OK)
     return picked
-

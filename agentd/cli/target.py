@@ -8,7 +8,7 @@ from agentd.cli.output import one_line
 from agentd.cli.rows import counted, short_id
 from agentd.cli.wish import Wish
 from agentd.client.typed import Client
-from agentd.errors import SessionNotFound
+from agentd.errors import SessionArchived, SessionNotFound
 from agentd.protocol import ResumeResult, Session
 
 FULL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-[a-z0-9-]{1,32}-[0-9a-f]{8})?")
@@ -59,5 +59,7 @@ async def _latest(client: Client, turns: int) -> Target:
 
 
 def _opened(result: ResumeResult) -> Target:
+    if result.session.status == "archived":  # said before anything else is: the prompt would be refused
+        raise SessionArchived(result.session.id)
     output.note(resumed(result.session))
     return Target(opened=result)

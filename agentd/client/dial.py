@@ -46,9 +46,7 @@ class Address:
         return await linked(opened, on_event=on_event, handlers=handlers), self.resolved()
 
 
-async def linked(
-    opened: "socket", *, on_event: OnEvent | None = None, handlers: RequestHandlers | None = None
-) -> Link:
+async def linked(opened: "socket", *, on_event: OnEvent | None = None, handlers: RequestHandlers | None = None) -> Link:
     """The connection over this socket, which is not initialized yet."""
     reader, writer = await asyncio.open_unix_connection(sock=opened, limit=2**20)
     return Link(reader, writer, on_event=on_event, handlers=handlers)

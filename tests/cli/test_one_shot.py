@@ -195,7 +195,7 @@ def test_a_reader_that_leaves_is_no_error_worth_a_page(make_machine: MakeMachine
 
 def test_without_standard_input_at_all(make_machine: MakeMachine) -> None:
     machine = make_machine([say("ok")])
-    command = f'exec {" ".join(agentd("chat", "hello"))} <&- '
+    command = f"exec {' '.join(agentd('chat', 'hello'))} <&- "
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=machine.environment(),
                           cwd=machine.home.root, check=False, timeout=60)  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
