@@ -125,7 +125,7 @@ def filled(value: Any, kept: dict[str, Any]) -> Any:
         return [filled(inner, kept) for inner in value]
     if not isinstance(value, str):
         return value
-    if re.fullmatch(r"\$\w+", value):
+    if re.fullmatch(r"\$[a-zA-Z]\w*", value):
         return kept[value[1:]]
 
     def place(match: re.Match[str]) -> str:
