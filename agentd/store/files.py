@@ -8,8 +8,9 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from agentd.errors import LoadFailed, StoreFailed
@@ -177,16 +178,54 @@ class Files:
             self.close(fd)
 
     def replace(self, path: Path, data: bytes) -> None:
-        """The file's content, exchanged at once and durably: nobody ever sees a half. One writer per path."""
-        temporary = path.with_name(f".{path.name}.new")
+        """The file's content, exchanged at once and durably: nobody ever sees a half. One writer per path.
+
+        OSError: what was there before is there again, as well as that can be done.
+        """
+        temporary, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
         try:
             self.write_new(temporary, data)
         except FileExistsError:
             # Left by a crash, or planted: only the name is removed, never what a link points to.
             self.unlink(temporary)
             self.write_new(temporary, data)
+        put_back = self._keep(path, old)
+        try:
+            self.rename(temporary, path)
+            self.sync_directory(path.parent)
+        except BaseException:
+            # The new content may be in place, and was not acknowledged: no reader is to find it.
+            with suppress(OSError):
+                put_back()
+                self.sync_directory(path.parent)
+            raise
+        finally:
+            # After a failed rename both names are left, and they may be of one file.
+            with suppress(OSError):
+                self.unlink(old)
+
+    def _keep(self, path: Path, old: Path) -> Callable[[], None]:
+        """Keep what is at ``path`` by a further name; where there are no hard links, in memory. Puts it back."""
+        try:
+            try:
+                self.link(path, old)
+            except FileExistsError:
+                self.unlink(old)
+                self.link(path, old)
+        except FileNotFoundError:
+            return partial(self.unlink, path)
+        except OSError:
+            with suppress(OSError):
+                return partial(self._rewrite, path, self.contents(path))
+            return lambda: None
+        return partial(self.rename, old, path)
+
+    def _rewrite(self, path: Path, data: bytes) -> None:
+        temporary = path.with_name(f".{path.name}.new")
+        with suppress(FileNotFoundError):
+            self.unlink(temporary)
+        self.write_new(temporary, data)
         self.rename(temporary, path)
-        self.sync_directory(path.parent)
 
     def copy(self, source: int, start: int, end: int, target: int) -> None:
         """Bytes of one file to the end of another (not opened for appending), in the kernel where it can."""

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -53,6 +53,7 @@ class FileStore:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="agentd-read")
         self._newer = False
         self._open: dict[str, FileSessionLog | None] = {}
+        self._making: set[str] = set()
         self._problems: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -67,9 +68,13 @@ class FileStore:
         return await self._write(self._start)
 
     async def list_metadata(self) -> Sequence[Metadata]:
+        # The files may hold what is not acknowledged yet, or was refused and could not be taken back.
+        before, making = dict(self._open), set(self._making)
         listed, problems = await self._read(self._list)
         self._problems |= {"list": tuple(problems)}
-        return listed
+        known = {name: log.metadata for name, log in [*before.items(), *self._open.items()] if log is not None}
+        hidden = (making | self._making) - known.keys()
+        return [known.get(one.id, one) for one in listed if one.id not in hidden]
 
     async def create(self, metadata: Metadata, drafts: Sequence[Draft]) -> SessionLog:
         return await self._build(metadata, partial(self._write_first, Entry.of(drafts)))
@@ -99,8 +104,12 @@ class FileStore:
         if not _ID.fullmatch(metadata.id):
             raise StoreFailed("its id is no id of a session")
         with self._claimed(metadata.id):
-            await self._write(partial(self._make, metadata, fill))
-            return await self._load(metadata.id)
+            self._making.add(metadata.id)
+            try:
+                await self._write(partial(self._make, metadata, fill))
+                return await self._load(metadata.id)
+            finally:
+                self._making.discard(metadata.id)
 
     @contextmanager
     def _claimed(self, session_id: str) -> Iterator[None]:
@@ -226,6 +235,11 @@ class FileStore:
                 made = final
                 self._files.sync_directory(self._sessions)
             except BaseException:
+                with suppress(OSError):
+                    # Whatever can't be removed now is removed when the store starts, and is no session until then.
+                    if made == final:
+                        self._files.rename(final, building)
+                        made = building
                 self._tidy(made, [])
                 raise
 

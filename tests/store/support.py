@@ -64,6 +64,10 @@ class FailingFiles(Files):
         self._check("truncate")
         super().truncate_open(fd, size)
 
+    def link(self, source: Path, target: Path) -> None:
+        self._check("link")
+        super().link(source, target)
+
     def rename(self, source: Path, target: Path) -> None:
         self._check("rename")
         super().rename(source, target)

@@ -1,5 +1,8 @@
 """What was refused does not come back: neither at once, nor after a restart that follows without any other write."""
 
+import asyncio
+import errno
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from tests.store.support import (
     FailingFiles,
     a_session,
     a_store,
+    new_metadata,
     numbers,
     ours,
     whole_turn,
@@ -122,3 +126,92 @@ async def test_nor_does_the_first_prompt_that_was_ever_queued(tmp_path: Path, ca
         assert not again.queued and again.last_turn == 0 and again.problems == ()
         await again.enqueue(QueuedPrompt(1, "kept", TIME))
         assert [prompt.prompt for prompt in again.queued] == ["kept"]
+
+
+async def _statuses(store: FileStore) -> list[str]:
+    return [metadata.status for metadata in await store.list_metadata()]
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("call", ["write", "sync", "create", "rename", "sync_directory"])
+async def test_refused_metadata_is_not_what_is_listed(tmp_path: Path, call: str, links: bool) -> None:
+    disk = FailingFiles()
+    async with a_store(tmp_path, disk) as store:
+        log = await a_session(store)
+        before = (log.directory / "metadata.json").read_bytes()
+        disk.fails = {call: (0, BROKEN)} | ({} if links else {"link": (0, errno.EPERM)})
+        for _ in range(2):
+            with pytest.raises(StoreFailed, match="session metadata"):
+                await log.save_metadata(log.metadata.changed(status="archived"))
+            assert log.metadata.status == "active" and await _statuses(store) == ["active"]
+            assert (log.directory / "metadata.json").read_bytes() == before
+        await log.close()
+        assert await _statuses(store) == ["active"]
+    async with a_store(tmp_path) as store:
+        assert await _statuses(store) == ["active"]
+        again = await store.open(log.id)
+        assert again.metadata.status == "active" and again.problems == ()
+        await again.save_metadata(again.metadata.changed(status="archived"))
+        await again.close()
+        assert await _statuses(store) == ["archived"]
+        assert not list(log.directory.glob(".*"))
+
+
+async def test_what_could_not_be_put_back_is_not_listed_while_the_session_is_open(
+    store: FileStore, disk: FailingFiles
+) -> None:
+    log = await a_session(store)
+    disk.fails = {"sync_directory": (0, BROKEN), "rename": (1, BROKEN)}
+    with pytest.raises(StoreFailed):
+        await log.save_metadata(log.metadata.changed(status="archived"))
+    assert b"archived" in (log.directory / "metadata.json").read_bytes()
+    assert await _statuses(store) == ["active"]
+    disk.fails = {}
+    await log.save_metadata(log.metadata.changed(name="named"))
+    await log.close()
+    assert [(one.name, one.status) for one in await store.list_metadata()] == [("named", "active")]
+
+
+class Held(FailingFiles):
+    """Its first sync of a directory of this name waits until told."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def sync_directory(self, path: Path) -> None:
+        if path.name == self.name and not self.go_on.is_set():
+            self.reached.set()
+            assert self.go_on.wait(60)
+        super().sync_directory(path)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_metadata_is_listed_when_it_is_acknowledged_and_not_before(tmp_path: Path, fails: bool) -> None:
+    made = new_metadata()
+    disk = Held(made.id)
+    async with a_store(tmp_path, disk) as store:
+        log = await store.create(made, [])
+        saving = asyncio.ensure_future(log.save_metadata(log.metadata.changed(status="archived")))
+        await asyncio.to_thread(disk.reached.wait, 60)
+        assert await _statuses(store) == ["active"]
+        disk.fails = {"sync_directory": (0, BROKEN)} if fails else {}
+        disk.go_on.set()
+        await asyncio.wait([saving])
+        assert (saving.exception() is not None) == fails
+        assert await _statuses(store) == (["active"] if fails else ["archived"])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_session_is_listed_when_it_is_acknowledged_and_not_before(tmp_path: Path, fails: bool) -> None:
+    disk = Held("sessions")
+    async with a_store(tmp_path, disk) as store:
+        making = asyncio.ensure_future(store.create(new_metadata(), []))
+        await asyncio.to_thread(disk.reached.wait, 60)
+        assert await _statuses(store) == []
+        disk.fails = {"sync_directory": (0, BROKEN)} if fails else {}
+        disk.go_on.set()
+        await asyncio.wait([making])
+        assert (making.exception() is not None) == fails
+        assert len(await store.list_metadata()) == (0 if fails else 1)
