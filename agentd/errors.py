@@ -37,7 +37,8 @@ class AmbiguousSession(AgentdError):
 
     def __init__(self, asked: str, candidates: Sequence[str]) -> None:
         super().__init__(
-            f"Session '{asked}' is ambiguous: {len(candidates)} sessions match. Give more characters of the id.",
+            f"Session '{asked}' is ambiguous: {len(candidates)} sessions match "
+            f"({', '.join(candidate[:8] for candidate in candidates[:5])}…). Say which by more of its id.",
             candidates=list(candidates),
         )
 
@@ -99,12 +100,16 @@ class LoadFailed(AgentdError):
 
 
 class StoreFailed(AgentdError):
-    """Nothing that the request asked for was kept; what was there before still is."""
+    """Nothing that the request asked for was kept; what was there before still is.
+
+    ``refused``: this session takes no changes (a newer version wrote it, it is closed); the disk is not to blame.
+    """
 
     kind, code, retryable = "storeFailed", 11, True
 
-    def __init__(self, reason: str, what: str = "session") -> None:
+    def __init__(self, reason: str, what: str = "session", *, refused: bool = False) -> None:
         super().__init__(f"Failed to save {what}: {reason}")
+        self.refused = refused
 
 
 class ImportFailed(AgentdError):

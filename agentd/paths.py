@@ -91,7 +91,8 @@ def find_root(folder: str, home: str | None = None) -> str:
 
     The nearest folder upward with ``.agentd/project-id`` or ``.git``, else the folder itself. A project-id does not
     beat a nearer ``.git``: every root gets one at its first session, and a chat in ``~/projects`` must not take over
-    the repositories below it, whose own sessions would then be out of sight. The search ends before the home directory (dotfiles under git make no project of all of home), at a file-system border (no automount is
+    the repositories below it, whose own sessions would then be out of sight. The search ends before the home directory
+    (dotfiles under git make no project of all of home), at a file-system border (no automount is
     woken) and at a directory of another owner than the folder's (nobody plants a root above ``/tmp/x``).
     """
     start = os.path.realpath(folder)

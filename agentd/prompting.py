@@ -11,13 +11,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from agentd import clock
+from agentd.core.limits import check_prompt
 from agentd.core.metadata import Metadata, checked_name
 from agentd.errors import InvalidParams, SessionArchived, SessionBusy, SessionNotFound
 from agentd.protocol import ChatParams, SessionTurn, Turn, TurnEvent
-from agentd.session import OpenSession, Peer, prompt_of, queued_turn
+from agentd.session import OpenSession, Peer, queued_turn, text_digest
 from agentd.store.api import QueuedPrompt
-from agentd.turns import begin, begin_queued, take_settings
+from agentd.turns import PromptSettings, begin, begin_queued
 from agentd.workspace import Workspace
+
+RESENT_TURNS = 5
+"""Newest turns that are looked at for a prompt that is sent again after the session was opened anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ async def chat(workspace: Workspace, peer: Peer, params: ChatParams) -> SessionT
     """``agentd/chat``: answered when the turn is over, or at once when it runs in the background or waits."""
     if not params.prompt.strip():
         raise InvalidParams("prompt: must not be empty")
-    accepting = workspace.owned(_accept(workspace, peer, params))
+    check_prompt(params.prompt)
+    accepting = workspace.tasks.owned(_accept(workspace, peer, params))
     try:
         accepted = await asyncio.shield(accepting)
     except asyncio.CancelledError:
@@ -51,7 +56,7 @@ async def chat(workspace: Workspace, peer: Peer, params: ChatParams) -> SessionT
 
 async def retry(workspace: Workspace, peer: Peer, asked: str) -> SessionTurn:
     """``agentd/turn/retry``: the failed or interrupted last prompt again; with none, the first prompt that waits."""
-    accepted = await workspace.own(_accept_retry(workspace, peer, asked))
+    accepted = await workspace.tasks.own(_accept_retry(workspace, peer, asked))
     return await _until_ended(workspace, peer, accepted)
 
 
@@ -64,7 +69,7 @@ async def interrupt(workspace: Workspace, asked: str, number: int | None) -> Tur
             stop(session)
             return await asyncio.shield(ended)
         if number is not None:
-            return await workspace.own(_drop(workspace, session, number))
+            return await workspace.tasks.own(_drop(workspace, session, number))
         if session.last is not None:
             return session.last  # it ended by itself a moment ago
         raise InvalidParams("turn: nothing runs in this session")
@@ -98,22 +103,21 @@ def _stop_turn(workspace: Workspace, accepted: Accepted) -> None:
     if session.live is not None and session.live.number == number:
         stop(session)
     elif any(prompt.number == number for prompt in session.waiting):
-        workspace.owned(_drop(workspace, session, number))
+        workspace.tasks.owned(_drop(workspace, session, number))
 
 
 async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accepted:
     workspace.tasks.spawn(workspace.models.warm())
     context = await workspace.screen.gather(params.prompt, params.context)
     async with await _session_for(workspace, peer, params) as session, session.order:
-        if known := _same_prompt(session, params):
+        if known := await _same_prompt(session, params):
             _subscribe(session, peer)
             at_once = params.background or (known.status == "queued" and params.when_busy != "steer")
             return Accepted(session, known, _ended(session, known), at_once)
         if session.metadata.status == "archived":
             raise SessionArchived(session.id)
-        if session.live is None and (session.paused or not session.waiting):
+        if session.live is None:
             _subscribe(session, peer)
-            take_settings(workspace, session, params.model, params.mode)
             turn = await begin(
                 workspace,
                 session,
@@ -122,6 +126,7 @@ async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accep
                 context=context,
                 ref=params.ref,
                 background=params.background,
+                settings=PromptSettings(params.model, params.mode, params.profile),
             )
             return Accepted(session, turn, session.waiter(turn.number), params.background)
         if params.when_busy == "reject":
@@ -136,6 +141,7 @@ async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accep
             mode=params.mode,
             background=params.background,
             steer=params.when_busy == "steer",
+            profile=params.profile,
         )
         return await _enqueue(workspace, peer, session, prompt)
 
@@ -146,6 +152,7 @@ async def _enqueue(workspace: Workspace, peer: Peer, session: OpenSession, promp
     _subscribe(session, peer)
     session.environments[prompt.number] = dict(peer.environment)
     turn = queued_turn(prompt)
+    session.remember(turn)
     workspace.publish(session, TurnEvent(type="turn/queued", turn=turn))
     workspace.publish_session("session/changed", session)
     return Accepted(session, turn, session.waiter(prompt.number), at_once=not prompt.steer)
@@ -178,12 +185,13 @@ async def _new_unless_resent(workspace: Workspace, peer: Peer, params: ChatParam
             yield session
         return
     await workspace.recovered()
-    known = await workspace.resends.session((params.ref, params.prompt))
+    key = (params.ref, text_digest(params.prompt))
+    known = await workspace.resends.session(key)
     if known is not None:
         async with workspace.using(known) as session:
             yield session
         return
-    with workspace.resends.making((params.ref, params.prompt)) as made:
+    with workspace.resends.making(key) as made:
         async with workspace.using_new(await _new_metadata(workspace, peer, params, None)) as session:
             made.set_result(session.id)
             yield session
@@ -208,19 +216,31 @@ def _subscribe(session: OpenSession, peer: Peer) -> None:
         session.subscribe(peer)
 
 
-def _same_prompt(session: OpenSession, params: ChatParams) -> Turn | None:
+async def _same_prompt(session: OpenSession, params: ChatParams) -> Turn | None:
     """The turn that this very prompt began already: a client that lost its connection sends it again.
 
     The text is compared too, because two clients may count their own prompts alike.
     """
     if params.ref is None:
         return None
-    turns = [queued_turn(prompt) for prompt in session.waiting]
-    if session.last is not None:
-        turns.insert(0, session.last)
-    if session.live is not None:
-        turns.insert(0, session.live.snapshot())
-    return next((turn for turn in turns if turn.ref == params.ref and prompt_of(turn) == params.prompt), None)
+    if not session.refs_read:
+        # What was prompted before the session was opened: a client sends again soon or never.
+        page = await session.log.page(session.newest + 1, RESENT_TURNS)
+        for turn in (*page.turns, *session.queued_turns()):
+            session.remember(turn)
+        session.refs_read = True
+    number = session.refs.get((params.ref, text_digest(params.prompt)))
+    if number is None:
+        return None
+    if session.live is not None and session.live.number == number:
+        return session.live.snapshot()
+    if session.last is not None and session.last.number == number:
+        return session.last
+    waiting = next((turn for turn in session.queued_turns() if turn.number == number), None)
+    if waiting is not None or number > session.newest:
+        return waiting  # one that was dropped is sent anew
+    page = await session.log.page(number + 1, 1)
+    return next((turn for turn in page.turns if turn.number == number), None)
 
 
 def _ended(session: OpenSession, turn: Turn) -> "asyncio.Future[Turn]":
@@ -239,16 +259,17 @@ async def _accept_retry(workspace: Workspace, peer: Peer, asked: str) -> Accepte
         if session.live is not None:
             raise SessionBusy(f"Session '{session.id[:8]}' is answering already: there is nothing to retry.")
         last = session.last
-        session.paused = False
         _subscribe(session, peer)
+        for prompt in session.waiting:
+            # Who says that it goes on lends key and endpoint to prompts whose own client is gone.
+            session.environments.setdefault(prompt.number, dict(peer.environment))
         if last is not None and last.status in ("failed", "interrupted"):
             turn = await _begin_again(workspace, peer, session, last)
         elif session.waiting:
-            waiting = session.waiting[0]
-            session.environments[waiting.number] = dict(peer.environment)
-            turn = await begin_queued(workspace, session, waiting)
+            turn = await begin_queued(workspace, session, session.waiting[0])
         else:
             raise InvalidParams("There is nothing to retry: the last turn ended as it should.")
+        session.paused = False
         return Accepted(session, turn, session.waiter(turn.number))
 
 

@@ -8,7 +8,7 @@ KEPT = 500
 """Prompts that are remembered. A client sends again soon or never."""
 
 Key = tuple[str, str]
-"""The client's ``ref`` and the text: two clients may count their own prompts alike."""
+"""The client's ``ref`` and the text's digest: two clients may count their own prompts alike."""
 
 
 class Resends:

@@ -5,6 +5,7 @@ mutator here. Nothing in this module awaits or does I/O.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,8 @@ from agentd.store.api import QueuedPrompt, SessionLog
 
 SNIPPET = 200
 """Characters of a prompt that lists show."""
+REFS = 200
+"""Prompts of a session that are known again when a client sends them a second time."""
 SPEAKERS = {"prompt": "user", "text": "model", "tool": "model"}
 
 
@@ -50,22 +53,25 @@ class Peer(Protocol):
 
 @dataclass(slots=True)
 class Subscription:
-    """A client that listens. While ``held`` is a list, events wait in it until the answer to its resume is queued."""
+    """A client that listens. Its events are ``held`` until the answers to all its resumes are queued."""
 
     peer: Peer
-    held: list[Published] | None = None
+    holds: int = 0
+    held: list[Published] = field(default_factory=list)
 
     def send(self, event: Published) -> None:
-        if self.held is None:
-            self.peer.publish(event)
-        else:
+        if self.holds:
             self.held.append(event)
+        else:
+            self.peer.publish(event)
 
     def release(self) -> None:
-        """The answer is queued: what waited goes out after it."""
-        waiting, self.held = self.held or [], None
-        for event in waiting:
-            self.peer.publish(event)
+        """One answer is queued: after the last of them, what waited goes out."""
+        self.holds -= 1
+        if not self.holds:
+            waiting, self.held = self.held, []
+            for event in waiting:
+                self.peer.publish(event)
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +80,8 @@ class OpenSession:
 
     ``newest`` is the number of the newest turn that clients know to be over. ``unsaved`` are records that a failed
     write left behind: they go before the next ones. ``environments`` are those of the clients whose prompts wait.
+    ``begun`` are waiting prompts that are on record already, though the disk has them in the queue. ``refs`` are the
+    turns of prompts that may be sent again, by the client's ref and the text; ``refs_read``: earlier turns were read.
     """
 
     log: SessionLog
@@ -90,8 +98,10 @@ class OpenSession:
     begun: set[int] = field(default_factory=set)
     environments: dict[int, Mapping[str, str]] = field(default_factory=dict)
     waiters: dict[int, asyncio.Future[Turn]] = field(default_factory=dict)
+    refs: dict[tuple[str, str], int] = field(default_factory=dict)
+    refs_read: bool = False
     metadata_dirty: bool = False
-    file_count: int | None = None
+    save_pending: bool = False
 
     @classmethod
     def of(cls, log: SessionLog) -> "OpenSession":
@@ -140,30 +150,31 @@ class OpenSession:
         return tuple(queued_turn(prompt) for prompt in self.waiting)
 
     def subscribe(self, peer: Peer, *, held: bool = False) -> Subscription:
-        """Events of this session go to the peer from now on; ``held`` until ``release``."""
+        """Events of this session go to the peer from now on; ``held`` until ``release``, once for each such call."""
         found = self.subscribers.get(peer.id)
         if found is None:
             found = self.subscribers[peer.id] = Subscription(peer)
-        if held and found.held is None:
-            found.held = []
+        found.holds += held
         return found
 
     def unsubscribe(self, peer_id: int) -> None:
         self.subscribers.pop(peer_id, None)
 
-    def begin(self, live: LiveTurn, scope: anyio.CancelScope, prompt: str, time: str) -> None:
-        """A turn runs: its start is on disk."""
+    def begin(self, live: LiveTurn, scope: anyio.CancelScope, settings: Mapping[str, str]) -> None:
+        """A turn runs: its start is on disk, and with it the settings that its prompt named."""
         self.live, self.scope = live, scope
-        snippet = one_line(prompt)
+        self.remember(live.start)
+        time, snippet = live.start.started, one_line(prompt_of(live.start) or "")
         first = self.metadata.first_message or snippet
         self.metadata = self.metadata.changed(
+            **settings,
             last_active=time,
             last_prompt=snippet,
             first_message=first,
             turn_count=self.metadata.turn_count + (live.start.retry_of is None),
         )
 
-    def end(self, turn: Turn, time: str) -> None:
+    def end(self, turn: Turn) -> None:
         """The turn is over: its end is on disk, or waits in ``unsaved``."""
         self.live, self.scope = None, None
         self.newest, self.last = turn.number, turn
@@ -171,7 +182,7 @@ class OpenSession:
         if turn.usage is not None:
             usage = usage.plus(turn.usage) if usage else turn.usage
         self.metadata = self.metadata.changed(
-            last_active=time,
+            last_active=turn.ended or self.metadata.last_active,
             message_count=turn.messages or self.metadata.message_count,
             tool_count=self.metadata.tool_count + sum(1 for item in turn.items if item.kind == "tool"),
             usage=usage,
@@ -185,7 +196,15 @@ class OpenSession:
             return False
         prompt = one_line(prompt_of(turn) or "") or known.last_prompt
         begun = known.last_active >= turn.started
+        if not begun:
+            named = {"model": turn.model, "mode": turn.mode, "profile": turn.profile}
+            known = known.changed(**{key: value for key, value in named.items() if value is not None})
+        if turn.usage is not None:
+            known = known.changed(usage=known.usage.plus(turn.usage) if known.usage else turn.usage)
+        if turn.background:
+            known = known.changed(unseen_turn=turn.number)
         self.metadata = known.changed(
+            tool_count=known.tool_count + sum(1 for item in turn.items if item.kind == "tool"),
             last_active=turn.ended,
             last_prompt=prompt,
             first_message=known.first_message or prompt,
@@ -197,6 +216,22 @@ class OpenSession:
     def messages_after(self, turn: Turn) -> int:
         """Messages of the session once this turn is over."""
         return self.metadata.message_count + messages_of(turn)
+
+    def remember(self, turn: Turn) -> None:
+        """A prompt of this turn that is sent again is this turn."""
+        prompts = [(turn.ref, prompt_of(turn)), *((item.ref, item.text) for item in turn.items)]
+        for ref, text in prompts:
+            if ref is not None and text is not None:
+                self.refs[ref, text_digest(text)] = turn.number
+        while len(self.refs) > REFS:
+            del self.refs[next(iter(self.refs))]
+
+    def answer_waiting(self) -> None:
+        """Nothing goes on by itself now: who waits for a prompt in the queue is told that it waits."""
+        for prompt in self.waiting:
+            future = self.waiters.pop(prompt.number, None)
+            if future is not None and not future.done():
+                future.set_result(queued_turn(prompt))
 
     def waiter(self, number: int) -> "asyncio.Future[Turn]":
         """Resolves with the turn of this number when it is over."""
@@ -217,6 +252,11 @@ class OpenSession:
         waiting = self.waiters.pop(number, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(turn)
+
+
+def text_digest(text: str) -> str:
+    """A prompt's text as a key: prompts may be long."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _hand_on(waiting: "asyncio.Future[Turn]", joined: "asyncio.Future[Turn]") -> None:

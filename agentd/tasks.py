@@ -3,8 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
+from agentd.errors import AgentdError
+
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -22,6 +25,34 @@ class Tasks:
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
+
+    async def own(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a change in the daemon's task group: a request that is cancelled or loses its client leaves it whole."""
+        return await asyncio.shield(self.owned(work))
+
+    def owned(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
+        """The same, as a future. Cancelling the future does not end the work."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                result = await work
+            except AgentdError as error:
+                if not done.done():
+                    done.set_exception(error)
+            except Exception as error:
+                if done.done():
+                    logger.exception("a change failed after its request was gone")
+                else:
+                    done.set_exception(error)
+            else:
+                if not done.done():
+                    done.set_result(result)
+
+        # An error that nobody waits for any more is no news: the request was cancelled.
+        done.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self.spawn(run())
+        return done
 
     async def finished(self) -> None:
         """Wait until nothing runs, what begins meanwhile included."""

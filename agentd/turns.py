@@ -8,7 +8,7 @@ import logging
 import random
 from collections.abc import Mapping
 from contextlib import aclosing
-from typing import get_args
+from dataclasses import dataclass
 
 import anyio
 
@@ -18,20 +18,22 @@ from agentd.core.exchange import ModelTraits, Request
 from agentd.core.history import build_request
 from agentd.core.live import LiveTurn
 from agentd.core.records import item_draft, turn_draft
-from agentd.errors import AgentdError, ModelFailed, StoreFailed
+from agentd.errors import AgentdError, ModelFailed, SessionBusy, StoreFailed
 from agentd.models.api import Model
 from agentd.protocol import (
     ContextText,
     Item,
     ItemEnded,
+    ItemStarted,
     Mode,
     Notice,
     Problem,
     Turn,
     TurnEvent,
     TurnStatus,
+    UsageEvent,
 )
-from agentd.session import OpenSession, queued_turn
+from agentd.session import OpenSession
 from agentd.store.api import QueuedPrompt
 from agentd.stream import Stream
 from agentd.workspace import Workspace
@@ -48,6 +50,18 @@ SYSTEM = (
 SYSTEM_EMBEDDED = "You are a concise assistant for a software project."
 
 
+@dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """What a prompt named of its session's settings."""
+
+    model: str | None = None
+    mode: Mode | None = None
+    profile: str | None = None
+
+
+NO_SETTINGS = PromptSettings()
+
+
 async def begin(
     workspace: Workspace,
     session: OpenSession,
@@ -57,24 +71,38 @@ async def begin(
     context: tuple[ContextText, ...] = (),
     ref: str | None = None,
     background: bool = False,
-    number: int | None = None,
+    queued: int | None = None,
     retry_of: int | None = None,
+    settings: PromptSettings = NO_SETTINGS,
 ) -> Turn:
-    """Start a turn, within ``session.order``: its start and prompt are on disk when this returns."""
-    number = number if number is not None and number > session.newest else session.next_number
-    time = clock.now()
+    """Start a turn, within ``session.order``: its start and prompt are on disk when this returns.
+
+    ``queued`` is the number that the prompt had while it waited: the turn's, unless it was overtaken. What the prompt
+    named of ``settings`` (model, mode, profile) is the session's from then on.
+    """
+    if workspace.closing:
+        raise SessionBusy("The daemon is being stopped: the prompt was not kept. Send it again; a new daemon starts.")
+    number = queued if queued is not None and queued > session.newest else session.next_number
+    traits = workspace.models.traits(settings.model) if settings.model else None
     turn = Turn(
         number=number,
         status="running",
-        started=time,
+        started=clock.now(),
         items=(Item(id=f"{number}.1", kind="prompt", text=prompt, context=context or None),),
-        model=session.metadata.model,
+        model=traits.id if traits else session.metadata.model,
         ref=ref,
         background=background or None,
         retry_of=retry_of,
+        queued=queued,
+        mode=settings.mode,
+        profile=settings.profile,
     )
     await workspace.write(session, [turn_draft(turn), item_draft(number, turn.items[0])])
-    session.begin(LiveTurn(turn), anyio.CancelScope(), prompt, time)
+    named = {"mode": settings.mode, "profile": settings.profile}
+    if traits:
+        named |= {"model": traits.id, "provider": traits.provider}
+    changes = {key: value for key, value in named.items() if value is not None}
+    session.begin(LiveTurn(turn), anyio.CancelScope(), changes)
     session.waiter(number)
     session.log.log_event("turn/started", {"turn": number, "model": turn.model})
     workspace.publish(session, TurnEvent(type="turn/started", turn=turn))
@@ -89,6 +117,8 @@ async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[
     session.users += 1
     problem: Problem | None = None
     stream = Stream(workspace, session, live)
+    if workspace.closing:
+        scope.cancel()  # it was being written when the daemon was told to end
     with scope:
         try:
             await _rounds(workspace, session, live, stream, environment)
@@ -104,7 +134,10 @@ async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[
     try:
         await _finish(workspace, session, live, stream, status, problem)
     except Exception:
+        # A mistake of ours must not leave a session that runs for ever.
         logger.exception("session %s: turn %d could not be ended", session.id[:8], live.number)
+        internal = Problem(kind="internal", message="agentd failed; its log says where", retryable=True)
+        _over(workspace, session, live.ended("failed", clock.now(), internal))
     finally:
         session.users -= 1
         workspace.let_go(session)
@@ -120,6 +153,8 @@ async def _rounds(
         live.begin_call()
         await _ask(workspace, session, model, request, stream, environment)
         stream.flush()
+        if live.usage is not None:
+            workspace.publish(session, UsageEvent(turn=live.number, usage=live.usage))
         if live.stop_reason == "pause_turn":
             continue
         if live.stop_reason != "tool_use" or not _answer_tools(live, stream):
@@ -195,13 +230,23 @@ def _answer_tools(live: LiveTurn, stream: Stream) -> bool:
 
 
 async def _take_steers(workspace: Workspace, session: OpenSession, live: LiveTurn) -> None:
-    """Prompts that steer join the turn between two calls of the model."""
-    for prompt in [prompt for prompt in session.waiting if prompt.steer]:
-        item = live.add("prompt", text=prompt.prompt, context=prompt.context or None)
-        await workspace.write(session, [item_draft(live.number, item)])
-        await workspace.forget(session, prompt.number)
-        workspace.publish(session, ItemEnded(turn=live.number, item=item))
-        session.follow(prompt.number, live.number)
+    """Prompts that steer join the turn between two calls of the model. Whole or not at all: no interrupt in between."""
+    with anyio.CancelScope(shield=True):
+        async with session.order:
+            for prompt in [prompt for prompt in session.waiting if prompt.steer]:
+                await _take_steer(workspace, session, live, prompt)
+
+
+async def _take_steer(workspace: Workspace, session: OpenSession, live: LiveTurn, prompt: QueuedPrompt) -> None:
+    context = prompt.context or None
+    item = live.next_item("prompt", text=prompt.prompt, context=context, queued=prompt.number, ref=prompt.ref)
+    await workspace.write(session, [item_draft(live.number, item)])
+    live.add(item)
+    session.remember(live.snapshot())
+    await workspace.forget(session, prompt.number)
+    workspace.publish(session, ItemStarted(turn=live.number, item=item))
+    workspace.publish(session, ItemEnded(turn=live.number, item=item))
+    session.follow(prompt.number, live.number)
 
 
 async def _finish(
@@ -216,8 +261,7 @@ async def _finish(
     with anyio.CancelScope(shield=True):
         stream.close()
         async with session.order:
-            time = clock.now()
-            turn = live.ended(status, time, problem)
+            turn = live.ended(status, clock.now(), problem)
             turn = turn.model_copy(update={"messages": session.messages_after(turn)})
             drafts = [*(item_draft(turn.number, item) for item in turn.items[1:]), turn_draft(turn)]
             try:
@@ -228,38 +272,50 @@ async def _finish(
                 turn = turn.model_copy(update={"status": "failed", "error": unsaved})
                 # What is written later is what everybody is shown now.
                 session.unsaved.extend([*drafts[:-1], turn_draft(turn)])
-            session.end(turn, time)
-            session.log.log_event("turn/ended", {"turn": turn.number, "status": turn.status})
-            workspace.publish(session, TurnEvent(type="turn/ended", turn=turn))
-            session.resolve(turn.number, turn)
-            workspace.publish_session("session/changed", session)
+            _over(workspace, session, turn)
             await _go_on(workspace, session, turn)
         workspace.save_soon(session)
 
 
+def _over(workspace: Workspace, session: OpenSession, turn: Turn) -> None:
+    """Everybody is told that the turn is over."""
+    session.end(turn)
+    session.log.log_event("turn/ended", {"turn": turn.number, "status": turn.status})
+    workspace.publish(session, TurnEvent(type="turn/ended", turn=turn))
+    session.resolve(turn.number, turn)
+    workspace.publish_session("session/changed", session)
+
+
 async def _go_on(workspace: Workspace, session: OpenSession, ended: Turn) -> None:
     """Take up the first prompt that waits, within ``session.order``; after a turn that broke off, all wait on."""
-    if not session.waiting or workspace.closing:
+    if not session.waiting:
         return
-    count = len(session.waiting)
+    first, count = session.waiting[0], len(session.waiting)
     waits = f"{count} prompt{'s wait' if count > 1 else ' waits'}; retry goes on"
-    if session.paused or ended.status != "completed":
-        session.paused = True
-        workspace.publish(session, Notice(kind="queue", message=f"The queue is paused: {waits}."))
-        return
-    try:
-        await begin_queued(workspace, session, session.waiting[0])
-    except StoreFailed as error:
-        session.paused = True
-        workspace.publish(session, Notice(kind="queue", message=f"{error.message}; {waits}."))
+    if session.paused or workspace.closing or ended.status != "completed":
+        _pause(workspace, session, f"The queue is paused: {waits}.")
+    elif first.number not in session.environments:
+        # Another client's key or endpoint is nothing to run it with.
+        _pause(workspace, session, f"The client that sent the next prompt is gone: {waits}.")
+    else:
+        try:
+            await begin_queued(workspace, session, first)
+        except AgentdError as error:
+            _pause(workspace, session, f"{error.message} {waits}.")
+
+
+def _pause(workspace: Workspace, session: OpenSession, why: str) -> None:
+    session.paused = True
+    session.answer_waiting()
+    workspace.publish(session, Notice(kind="queue", message=why))
 
 
 async def begin_queued(workspace: Workspace, session: OpenSession, prompt: QueuedPrompt) -> Turn:
     """Start a prompt that waited. It is forgotten by the queue once its turn is on disk.
 
     One that was overtaken while the queue was paused gets a new number: numbers are in the order of the turns.
+    ``turn/started`` then has the old one in ``queued``.
     """
-    take_settings(workspace, session, prompt.model, prompt.mode)
     turn = await begin(
         workspace,
         session,
@@ -268,20 +324,10 @@ async def begin_queued(workspace: Workspace, session: OpenSession, prompt: Queue
         context=prompt.context,
         ref=prompt.ref,
         background=prompt.background,
-        number=prompt.number,
+        queued=prompt.number,
+        settings=PromptSettings(prompt.model, prompt.mode, prompt.profile),
     )
-    await workspace.forget(session, prompt.number)
     if turn.number != prompt.number:
-        gone = queued_turn(prompt).model_copy(update={"status": "interrupted", "ended": clock.now()})
-        workspace.publish(session, TurnEvent(type="turn/ended", turn=gone))
         session.follow(prompt.number, turn.number)
+    await workspace.forget(session, prompt.number)
     return turn
-
-
-def take_settings(workspace: Workspace, session: OpenSession, model: str | None, mode: str | None) -> None:
-    """A model or mode named with a prompt is the session's from then on."""
-    if model is not None and model != session.metadata.model:
-        traits = workspace.models.traits(model)
-        session.metadata = session.metadata.changed(model=traits.id, provider=traits.provider)
-    if mode in get_args(Mode):
-        session.metadata = session.metadata.changed(mode=mode)

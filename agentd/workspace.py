@@ -6,7 +6,7 @@ running turns is ``turns.py``'s. Requests become calls of these methods in ``ser
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,12 +33,14 @@ from agentd.protocol import (
     SessionEvent,
 )
 from agentd.resends import Resends
-from agentd.session import OpenSession, Peer, prompt_of
+from agentd.session import OpenSession, Peer, prompt_of, text_digest
 from agentd.store.api import Store
 from agentd.tasks import Tasks
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
+PAGE = 50
+"""Turns that are read at once."""
 
 
 class Workspace:
@@ -56,6 +58,7 @@ class Workspace:
         self.peers: dict[int, Peer] = {}
         self.sessions: dict[str, OpenSession] = {}
         self.saving = True
+        self._not_saving = ""
         self.closing = False
         self._closing: dict[str, asyncio.Future[None]] = {}
         self._opening: dict[str, asyncio.Future[OpenSession]] = {}
@@ -79,20 +82,18 @@ class Workspace:
         """Tidy the store, end turns that a crash cut off, and watch the session documents."""
         cut_off = await self.store.start()
         for session_id in cut_off:
-            self._recovering.append(self.owned(self._recover(session_id)))
+            self._recovering.append(self.tasks.owned(self._recover(session_id)))
         await self.folder.watch(self._documents_changed)
 
     async def close(self) -> None:
         """Interrupt what runs, wait until it is saved, and close the files."""
         self.closing = True
-        running = [session for session in self.sessions.values() if session.live is not None]
-        ends = [session.waiter(session.live.number) for session in running if session.live is not None]
-        for session in running:
+        for session in self.sessions.values():
             if session.scope is not None:
                 session.scope.cancel()
-        for end in ends:
-            await asyncio.shield(end)
         await self.tasks.finished()
+        for session in self.sessions.values():
+            session.answer_waiting()
         self.folder.close()
         for session in list(self.sessions.values()):
             async with session.order:
@@ -109,6 +110,9 @@ class Workspace:
 
     def attach(self, peer: Peer) -> None:
         self.peers[peer.id] = peer
+        if not self.saving:
+            event = Notice(kind="saving", message=self._not_saving, ok=False)
+            peer.publish(Published(EventParams(seq=self._seq, event=event)))
 
     def detach(self, peer: Peer) -> None:
         """The client is gone. What it prompted runs on."""
@@ -150,34 +154,6 @@ class Workspace:
         return Published(EventParams(seq=self._seq, session_id=metadata.id, parent_id=metadata.parent_id, event=event))
 
     # Sessions
-
-    async def own(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a change in the daemon's task group: a request that is cancelled or loses its client leaves it whole."""
-        return await asyncio.shield(self.owned(work))
-
-    def owned(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
-        """The same, as a future. Cancelling the future does not end the work."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-        async def run() -> None:
-            try:
-                result = await work
-            except AgentdError as error:
-                if not done.done():
-                    done.set_exception(error)
-            except Exception as error:
-                if done.done():
-                    logger.exception("a change failed after its request was gone")
-                else:
-                    done.set_exception(error)
-            else:
-                if not done.done():
-                    done.set_result(result)
-
-        # An error that nobody waits for any more is no news: the request was cancelled.
-        done.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self.tasks.spawn(run())
-        return done
 
     async def everything(self) -> Sequence[Metadata]:
         """The metadata of every session, as it stands in this daemon. The seam for the index."""
@@ -242,7 +218,8 @@ class Workspace:
         try:
             kept = await writing
         except StoreFailed as error:
-            self._saving(False, error.message)
+            if not error.refused:
+                self._saving(False, error.message)
             raise
         self._saving(True)
         return kept
@@ -257,16 +234,20 @@ class Workspace:
                 return
             session.begun.discard(begun)
 
-    async def save(self, session: OpenSession, metadata: Metadata) -> None:
-        """Write metadata that somebody decided, then show it. Within ``session.order``."""
-        await self.keep(session.log.save_metadata(metadata))
-        session.metadata, session.metadata_dirty = metadata, False
+    async def save(self, session: OpenSession, **values: Any) -> None:
+        """Write what somebody decided about a session, then show it. Within ``session.order``.
+
+        Applied to what the metadata is by then: others may have counted something meanwhile.
+        """
+        await self.keep(session.log.save_metadata(session.metadata.changed(**values)))
+        session.metadata = session.metadata.changed(**values)
         self.publish_session("session/changed", session)
 
     def save_soon(self, session: OpenSession) -> None:
         """Write derived metadata (counts, last prompt) off the path of whoever waits."""
-        if not session.metadata_dirty:
-            session.metadata_dirty = True
+        session.metadata_dirty = True
+        if not session.save_pending:
+            session.save_pending = True
             self.tasks.spawn(self._save_in_order(session))
 
     async def _save_in_order(self, session: OpenSession) -> None:
@@ -274,35 +255,50 @@ class Workspace:
         session.users += 1
         try:
             async with session.order:
+                session.save_pending = False
                 await self._flush_metadata(session)
         finally:
             session.users -= 1
             self.let_go(session)
 
     async def _flush_metadata(self, session: OpenSession) -> None:
+        """What the disk does not take stays to be written, and the session open, until it does."""
         if not session.metadata_dirty:
             return
         session.metadata_dirty = False
-        with suppress(StoreFailed):
+        try:
             await self.keep(session.log.save_metadata(session.metadata))
+        except StoreFailed as error:
+            session.metadata_dirty = not error.refused
+
+    async def _write_left_behind(self, session: OpenSession) -> None:
+        async with session.order:
+            if session.unsaved:
+                with suppress(StoreFailed):
+                    await self.write(session, ())
+        self.save_soon(session)
 
     async def _open(self, session_id: str) -> OpenSession:
         """Opened once, however many ask at the same time."""
         if session_id in self.sessions:
             return self.sessions[session_id]
         if session_id not in self._opening:
-            self._opening[session_id] = self.owned(self._load(session_id))
+            self._opening[session_id] = self.tasks.owned(self._load(session_id))
         return await asyncio.shield(self._opening[session_id])
 
     async def _load(self, session_id: str) -> OpenSession:
         try:
             if session_id in self._closing:
                 await asyncio.shield(self._closing[session_id])
-            session = self.adopt(OpenSession.of(await self.store.open(session_id)))
+            session = OpenSession.of(await self.store.open(session_id))
+            await self._forget_begun(session)
+            self.adopt(session)
         finally:
             self._opening.pop(session_id, None)
-        await self._forget_begun(session)
         if session.catch_up():
+            traits = self.models.traits(session.metadata.model) if session.metadata.model else None
+            if traits is not None:
+                session.metadata = session.metadata.changed(provider=traits.provider)
             self.publish_session("session/changed", session)
             self.save_soon(session)
         for problem in session.log.problems:
@@ -311,17 +307,27 @@ class Workspace:
         return session
 
     async def _forget_begun(self, session: OpenSession) -> None:
-        """A crash between a waiting prompt's start and its leaving the queue left it in both."""
-        for prompt in session.waiting:
-            if prompt.number == session.newest:
-                await self.forget(session, prompt.number)
+        """A crash between a waiting prompt's start and its leaving the queue left it in both: it is not run twice."""
+        if session.waiting:
+            oldest = session.waiting[0].number
+            begun: set[int | None] = set()
+            before: int | None = session.newest + 1
+            while before is not None:
+                page = await session.log.page(before, PAGE)
+                newer = [turn for turn in page.turns if turn.number >= oldest]
+                for turn in newer:
+                    begun |= {turn.queued, *(item.queued for item in turn.items)}
+                before = page.before if len(newer) == len(page.turns) else None
+            for prompt in session.waiting:
+                if prompt.number in begun:
+                    await self.forget(session, prompt.number)
         session.paused = bool(session.waiting)
 
     def let_go(self, session: OpenSession) -> None:
         """Close a session that nobody needs open, so that memory follows use."""
         if session.idle and not self.closing and self.sessions.get(session.id) is session:
             del self.sessions[session.id]
-            self._closing[session.id] = self.owned(self._close(session))
+            self._closing[session.id] = self.tasks.owned(self._close(session))
 
     async def _close(self, session: OpenSession) -> None:
         try:
@@ -339,7 +345,7 @@ class Workspace:
         logger.info("session %s: its last turn was interrupted by the end of the daemon", session.id[:8])
         turn = session.last
         if turn is not None and turn.ref is not None and turn.number == 1:
-            self.resends.remember((turn.ref, prompt_of(turn) or ""), session.id)
+            self.resends.remember((turn.ref, text_digest(prompt_of(turn) or "")), session.id)
         self.let_go(session)
 
     async def recovered(self) -> None:
@@ -352,9 +358,14 @@ class Workspace:
         if works == self.saving:
             return
         self.saving = works
-        message = "Saving works again." if works else f"Not saving: {reason}. What is shown is kept in memory only."
+        self._not_saving = f"Not saving: {reason}. What is shown is kept in memory only."
+        message = "Saving works again." if works else self._not_saving
         logger.log(logging.INFO if works else logging.ERROR, "%s", message)
         self.notice("saving", message, ok=works)
+        if works:
+            for session in self.sessions.values():
+                if session.unsaved or session.metadata_dirty:
+                    self.tasks.spawn(self._write_left_behind(session))
 
     def _documents_changed(self, session_id: str) -> None:
         """Called on the event loop by the watch on ``.agentd/``."""

@@ -141,7 +141,11 @@ class TurnStream:
         number = event.turn.number if isinstance(event, TurnEvent) else getattr(event, "turn", None)
         if self.place is None and params.session_id is not None and number is not None and self._ours(event):
             self.place = (params.session_id, number)
-        if self.place is None or params.session_id != self.place[0] or number not in (None, self.place[1]):
+        if self.place is None or params.session_id != self.place[0]:
+            return None
+        if isinstance(event, TurnEvent) and event.turn.queued == self.place[1] and event.type == "turn/started":
+            self.place = (self.place[0], event.turn.number)  # others overtook it while it waited
+        if number not in (None, self.place[1]):
             return None
         if isinstance(event, TurnEvent):
             self.turn = event.turn

@@ -95,11 +95,12 @@ class LiveTurn:
                 self.stop_reason = reason
         return None
 
-    def add(self, kind: ItemKind, **fields: Any) -> Item:
-        """A whole item that did not come from the model: a prompt that steers, a notice, a tool's result."""
-        item = Item(id=self._next_id(), kind=kind, **fields)
+    def next_item(self, kind: ItemKind, **fields: Any) -> Item:
+        """A whole item that does not come from the model (a prompt that steers), for ``add`` once it is on disk."""
+        return Item(id=self._next_id(), kind=kind, **fields)
+
+    def add(self, item: Item) -> None:
         self._items.append(item)
-        return item
 
     def replace(self, item: Item) -> None:
         """A later state of an item that is there already (a tool that ran)."""

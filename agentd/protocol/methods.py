@@ -213,7 +213,8 @@ METHODS: tuple[Method, ...] = (
            "`turn/queued` and `turn/started`, and makes a resend after a broken connection the same turn. "
            "`whenBusy`: `queue` waits, `steer` joins the running turn, `reject` answers sessionBusy."),
     Method("agentd/turn/interrupt", InterruptParams, TurnResult,
-           "Stop the running turn and keep all that was streamed; the queue pauses. With the number of a queued turn: "
+           "Stop the running turn and keep all that was streamed; the queue pauses. Nothing runs: the newest turn "
+           "is answered. With the number of a queued turn: "
            "drop that one."),
     Method("agentd/turn/retry", SessionParams, SessionTurn,
            "Send the prompt of the failed or interrupted last turn again, in a new turn; the model sees it once."),

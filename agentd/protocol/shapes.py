@@ -94,7 +94,8 @@ class Item(Kept):
 
     ``text`` is the prompt's, the reply's, the thinking's or the notice's; ``signature`` seals thinking for the model
     that made it, ``data`` is redacted thinking. A tool item has ``name``, ``input``, ``status`` and, once it ran,
-    ``output``; ``callId`` is the provider's own id for the call.
+    ``output``; ``callId`` is the provider's own id for the call. A prompt that steered has the number that it had while
+    it waited (``queued``) and its client's ``ref``.
     """
 
     id: str
@@ -109,13 +110,17 @@ class Item(Kept):
     status: ToolStatus | None = None
     output: str | None = None
     edits: tuple[JsonObject, ...] | None = None
+    queued: int | None = None
+    ref: str | None = None
 
 
 class Turn(Kept):
     """A prompt and all that followed it. Numbers count from 1 and are never reused; times are RFC 3339 UTC.
 
     ``retryOf`` names the earlier turn whose prompt this one sends again: that one stays on record, and is no longer
-    sent to the model. ``messages`` counts the session's messages up to this turn's end.
+    sent to the model. ``messages`` counts the session's messages up to this turn's end. ``queued`` is the number that
+    its prompt had while it waited; another one than ``number`` if other turns overtook it. ``mode`` and ``profile`` are
+    the session's from this turn on, when its prompt named them.
     """
 
     number: int
@@ -131,6 +136,9 @@ class Turn(Kept):
     background: bool | None = None
     retry_of: int | None = None
     messages: int | None = None
+    queued: int | None = None
+    mode: Mode | None = None
+    profile: str | None = None
 
 
 class ForkedFrom(Kept):

@@ -143,34 +143,37 @@ class WireProtocol(StandardMethods):
             if not future.cancelled():
                 future.exception()  # Marks it as seen: there is nobody to tell.
             return
+        then: Callable[[], None] | None = None
         try:
             value = future.result() if not future.cancelled() else None
             if future.cancelled():
                 raise asyncio.CancelledError
-            body, then = self._encoded(msg_id, value)
+            if value is not None and not isinstance(value, Wire):
+                then = value.then
+            body = self._encoded(msg_id, value)
         except Exception as error:
             self.link.send(error_of(msg_id, error))
         except asyncio.CancelledError:
             self.link.send(messages.error(msg_id, messages.CANCELLED, "The request was cancelled"))
         else:
             self.link.send(body)
-            if then is not None:
-                try:
-                    then()
-                except Exception as error:
-                    faults.note(logger, "what follows an answer", error)
+        if then is not None:
+            try:
+                then()
+            except Exception as error:
+                faults.note(logger, "what follows an answer", error)
 
-    def _encoded(self, msg_id: MessageId, value: Any) -> tuple[bytes, Callable[[], None] | None]:
+    def _encoded(self, msg_id: MessageId, value: Any) -> bytes:
         if value is None:
-            return messages.result(msg_id, b"null"), None
+            return messages.result(msg_id, b"null")
         if isinstance(value, Wire):
-            return messages.result(msg_id, value.dump_json()), None
+            return messages.result(msg_id, value.dump_json())
         answered: Answered | Reply = value
         if isinstance(answered, Reply):
             encoded = messages.encode(self._converter.unstructure(answered.result))
         else:
             encoded = answered.result.dump_json()
-        return messages.result(msg_id, encoded), answered.then
+        return messages.result(msg_id, encoded)
 
     def _check_handler_result(self, future: "Future[Any]") -> None:
         error = None if future.cancelled() else future.exception()

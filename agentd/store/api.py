@@ -46,6 +46,7 @@ class QueuedPrompt:
     mode: Mode | None = None
     background: bool = False
     steer: bool = False
+    profile: str | None = None
 
 
 class SessionLog(Protocol):

@@ -71,7 +71,8 @@ def test_whatever_comes_clients_see_what_is_kept(given: list[Any], attach_at: in
         if number == attach_at:
             clients.append(Client(turn.snapshot()))
         if event == "add":
-            added = turn.add("notice", text="n")
+            added = turn.next_item("notice", text="n")
+            turn.add(added)
             for client in clients:
                 client.take(Started(added))
             continue
@@ -205,7 +206,7 @@ def test_arguments_as_deep_as_allowed_are_kept() -> None:
 def test_a_tool_that_was_cut_off_or_never_ran_is_interrupted() -> None:
     turn = live()
     feed(turn, BlockStarted("tool", name="a"), BlockEnded(), BlockStarted("tool", name="b"), BlockDelta('{"x'))
-    ended = [change.item for change in turn.cut() if isinstance(change, Ended)]
+    ended = [change.item for change in turn.cut()]
     assert {item.name: item.status for item in ended} == {"a": "interrupted", "b": "interrupted"}
     assert [item.name for item in turn.items[1:]] == ["a", "b"]
 
@@ -220,14 +221,14 @@ def test_a_block_that_never_ended_keeps_what_was_streamed() -> None:
 def test_a_steer_while_a_block_is_open_comes_after_it() -> None:
     turn = live()
     feed(turn, BlockStarted("text"), BlockDelta("one "))
-    turn.add("prompt", text="steer")
+    turn.add(turn.next_item("prompt", text="steer"))
     feed(turn, BlockDelta("two"), BlockEnded())
     assert [(item.id, item.text) for item in turn.items] == [("3.1", "Go"), ("3.2", "one two"), ("3.3", "steer")]
 
 
 def test_ids_go_on_where_the_items_of_a_taken_up_turn_end() -> None:
     start = Turn(number=3, status="waiting", started="x", items=(PROMPT, Item(id="3.7", kind="text", text="a")))
-    assert LiveTurn(start).add("notice", text="n").id == "3.8"
+    assert LiveTurn(start).next_item("notice", text="n").id == "3.8"
 
 
 def test_usage_adds_over_calls_and_is_replaced_within_one() -> None:

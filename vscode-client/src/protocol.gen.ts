@@ -100,7 +100,8 @@ export interface Problem {
  *
  * `text` is the prompt's, the reply's, the thinking's or the notice's; `signature` seals thinking for the model
  * that made it, `data` is redacted thinking. A tool item has `name`, `input`, `status` and, once it ran,
- * `output`; `callId` is the provider's own id for the call.
+ * `output`; `callId` is the provider's own id for the call. A prompt that steered has the number that it had while
+ * it waited (`queued`) and its client's `ref`.
  *
  * More fields may come with a newer daemon.
  */
@@ -117,13 +118,17 @@ export interface Item {
   readonly status?: ToolStatus;
   readonly output?: string;
   readonly edits?: readonly JsonObject[];
+  readonly queued?: number;
+  readonly ref?: string;
 }
 
 /**
  * A prompt and all that followed it. Numbers count from 1 and are never reused; times are RFC 3339 UTC.
  *
  * `retryOf` names the earlier turn whose prompt this one sends again: that one stays on record, and is no longer
- * sent to the model. `messages` counts the session's messages up to this turn's end.
+ * sent to the model. `messages` counts the session's messages up to this turn's end. `queued` is the number that
+ * its prompt had while it waited; another one than `number` if other turns overtook it. `mode` and `profile` are
+ * the session's from this turn on, when its prompt named them.
  *
  * More fields may come with a newer daemon.
  */
@@ -141,6 +146,9 @@ export interface Turn {
   readonly background?: boolean;
   readonly retryOf?: number;
   readonly messages?: number;
+  readonly queued?: number;
+  readonly mode?: Mode;
+  readonly profile?: string;
 }
 
 /**
@@ -488,8 +496,8 @@ export interface Methods {
     readonly result: SessionTurn;
   };
   /**
-   * Stop the running turn and keep all that was streamed; the queue pauses. With the number of a queued turn: drop
-   * that one.
+   * Stop the running turn and keep all that was streamed; the queue pauses. Nothing runs: the newest turn is
+   * answered. With the number of a queued turn: drop that one.
    */
   "agentd/turn/interrupt": {
     readonly params: InterruptParams;

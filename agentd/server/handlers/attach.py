@@ -23,18 +23,18 @@ async def resume(context: Context, params: ResumeParams) -> Answer:
             before = running.number if running else session.newest + 1
             queued, seq, view = session.queued_turns(), workspace.seq, session.view()
             pages = await session.log.page(before, params.limit) if params.limit else None
+            _seen(workspace, session)
+            result = ResumeResult(
+                session=view,
+                turns=session.with_unsaved(pages.turns) if pages else (),
+                before=pages.before if pages else before,
+                running=running,
+                queued=queued,
+                seq=seq,
+            )
         except BaseException:
             subscription.release()
             raise
-        _seen(workspace, session)
-        result = ResumeResult(
-            session=view,
-            turns=session.with_unsaved(pages.turns) if pages else (),
-            before=pages.before if pages else before,
-            running=running,
-            queued=queued,
-            seq=seq,
-        )
         return Answer(result, subscription.release)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentd import clock
 from agentd.core import lookup
-from agentd.core.metadata import ForkPoint, Metadata, checked_name
+from agentd.core.metadata import ForkPoint, checked_name
 from agentd.core.records import mark_draft
 from agentd.errors import InvalidParams, SessionBusy
 from agentd.protocol import (
@@ -30,7 +30,7 @@ from agentd.workspace import Workspace
 
 
 async def new(context: Context, params: NewParams) -> SessionResult:
-    return await context.workspace.own(_new(context.workspace, context.peer, params))
+    return await context.workspace.tasks.own(_new(context.workspace, context.peer, params))
 
 
 async def _new(workspace: Workspace, peer: Peer, params: NewParams) -> SessionResult:
@@ -78,7 +78,7 @@ async def show(context: Context, params: SessionParams) -> ShowResult:
 
 
 async def fork(context: Context, params: ForkParams) -> SessionResult:
-    return await context.workspace.own(_fork(context.workspace, params))
+    return await context.workspace.tasks.own(_fork(context.workspace, params))
 
 
 async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
@@ -107,8 +107,9 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
         )
         if not through:
             metadata = metadata.changed(first_message=None)
-        if source.unsaved:
-            await workspace.write(source, ())
+        async with source.order:
+            if source.unsaved:
+                await workspace.write(source, ())
         log = await workspace.keep(workspace.store.fork(source.log, through, metadata))
     session = workspace.adopt(OpenSession.of(log))
     workspace.publish_session("session/forked", session)
@@ -164,7 +165,7 @@ async def restore(context: Context, params: SessionParams) -> SessionResult:
 
 
 async def clear(context: Context, params: ClearParams) -> SessionResult:
-    return await context.workspace.own(_clear(context.workspace, params))
+    return await context.workspace.tasks.own(_clear(context.workspace, params))
 
 
 async def _clear(workspace: Workspace, params: ClearParams) -> SessionResult:
@@ -180,15 +181,14 @@ async def _clear(workspace: Workspace, params: ClearParams) -> SessionResult:
 
 async def _change(workspace: Workspace, asked: str, *, idle: str | None = None, **values: Any) -> SessionResult:
     """New metadata, on disk before anybody sees it. ``idle`` is what can't be done while a turn runs."""
-    return await workspace.own(_changed(workspace, asked, idle, values))
+    return await workspace.tasks.own(_changed(workspace, asked, idle, values))
 
 
 async def _changed(workspace: Workspace, asked: str, idle: str | None, values: dict[str, Any]) -> SessionResult:
     async with workspace.using(asked) as session, session.order:
         if idle is not None:
             _must_be_idle(session, idle)
-        metadata: Metadata = session.metadata.changed(**values)
-        await workspace.save(session, metadata)
+        await workspace.save(session, **values)
         session.log.log_event("session/changed", {"fields": sorted(values)})
         return SessionResult(session=session.view())
 
