@@ -10,10 +10,10 @@ MENTION = re.compile(
     r"""(?<![\w@./`])@(?:"(?P<quoted>[^"\n]+)"|(?P<bare>[\w./~+-][^\s@"'`,;:()<>“”„«»’、。，]*))"""
     r"""(?P<lines>:[0-9]+(?:-[0-9]+)?)?(?P<call>\()?"""
 )
-CODE = re.compile(
-    r"^ {0,3}(?P<fence>`{3,}|~{3,}).*?(?:^ {0,3}(?P=fence)|\Z)|(?<!`)(?P<ticks>`+)(?!`)[^\n]*?(?<!`)(?P=ticks)(?!`)",
-    re.MULTILINE | re.DOTALL,
-)
+FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})")
+TICKS = re.compile(r"`+")
+SEARCHED = 256 * 1024
+"""Characters of a prompt that are searched for mentions: what is longer is pasted, not typed."""
 TRAILING = ".!?…*]}"
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 """As LSP counts lines: ``str.splitlines`` splits at form feeds and the like, too."""
@@ -34,7 +34,9 @@ class Mention:
 def mentions(prompt: str) -> tuple[Mention, ...]:
     """The files that a prompt names, each once, in order. Code in backticks or fences names none."""
     found: dict[Mention, None] = {}
-    for match in MENTION.finditer(CODE.sub(_blank, prompt)):
+    for match in MENTION.finditer(_without_code(prompt[:SEARCHED])):
+        if match.end() == SEARCHED < len(prompt):
+            break  # cut in two: it would name another file
         path = match["quoted"] or _without_trailing(match["bare"])
         if not path:
             continue
@@ -68,18 +70,59 @@ def cut_range(text: str, place: Range) -> str:
     return "".join(chosen)
 
 
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
+def _without_code(prompt: str) -> str:
+    """Blanks for what stands in fences and between backticks. One pass: a prompt may be one long row of backticks."""
+    kept: list[str] = []
+    fence: str | None = None
+    for line in prompt.split("\n"):
+        begun = FENCE.match(line)
+        if fence is None and begun is None:
+            kept.append(_without_spans(line, 0))
+        elif fence is None and begun is not None:
+            fence = begun["fence"]
+            kept.append("")
+        elif fence is not None and begun is not None and begun["fence"].startswith(fence):
+            kept.append(_without_spans(line, begun.start("fence") + len(fence)))
+            fence = None
+        else:
+            kept.append("")
+    return "\n".join(kept)
+
+
+def _without_spans(line: str, start: int) -> str:
+    """A line with blanks before ``start`` and for its spans: between runs of equally many backticks."""
+    runs = [run.span() for run in TICKS.finditer(line, start)]
+    if start and runs and runs[0][0] == start:
+        del runs[0]  # the rest of a closing fence
+    following: list[int | None] = []
+    seen: dict[int, int] = {}
+    for number in range(len(runs) - 1, -1, -1):
+        length = runs[number][1] - runs[number][0]
+        following.append(seen.get(length))
+        seen[length] = number
+    following.reverse()
+    kept, done, number = [" " * start], start, 0
+    while number < len(runs):
+        closing = following[number]
+        if closing is not None:
+            kept += [line[done : runs[number][0]], " " * (runs[closing][1] - runs[number][0])]
+            done, number = runs[closing][1], closing
+        number += 1
+    return "".join([*kept, line[done:]])
 
 
 def _without_trailing(path: str) -> str:
     """Without what ends a sentence or an emphasis; a bracket stays where it was opened (``[id].tsx``, ``app/[id]``)."""
-    while path and path[-1] in TRAILING:
-        opened = {"]": "[", "}": "{"}.get(path[-1])
-        if opened and path.count(opened) >= path.count(path[-1]):
-            break
-        path = path[:-1]
-    return path
+    end = len(path)
+    surplus = {"]": path.count("]") - path.count("["), "}": path.count("}") - path.count("{")}
+    while end and path[end - 1] in TRAILING:
+        last = path[end - 1]
+        if last in surplus:
+            if surplus[last] <= 0:
+                break
+            surplus[last] -= 1
+        end -= 1
+    return path[:end]
 
 
 def _index(line: str, units: int) -> int:

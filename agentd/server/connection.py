@@ -9,12 +9,13 @@ import logging
 import os
 import select
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from agentd.protocol import Published, Wire
 from agentd.server import faults, hello, line, messages
 from agentd.server.frames import BadFrame, FrameReader
-from agentd.server.messages import Refused, Response
+from agentd.server.messages import Message, Refused, Response
 from agentd.server.outbox import Outbox
 from agentd.server.peer import peer_uid
 from agentd.server.questions import Questions
@@ -64,6 +65,7 @@ class Connection(asyncio.Protocol):
         self._half_closed = False
         self._slow = False
         self._more = False
+        self._reading_large = False
         self._timer: asyncio.TimerHandle | None = None
 
     # For the workspace and the daemon
@@ -221,13 +223,16 @@ class Connection(asyncio.Protocol):
         self._more = False
         until = self._loop.time() + STEP_SECONDS
         served = 0
-        while not self._closing and not self._slow:
+        while not (self._closing or self._slow or self._reading_large):
             served += 1
             try:
                 body = self._reader.next()
                 if body is None:
                     break
-                self._serve_one(body)
+                if len(body) > messages.LARGE:
+                    self._serve_large(body)
+                else:
+                    self._serve_one(partial(messages.read, body))
             except BadFrame as bad:
                 self._outbox.send(messages.error(None, bad.code, bad.message))
                 if bad.lost:
@@ -239,10 +244,22 @@ class Connection(asyncio.Protocol):
                 break
         self._set_reading()
 
-    def _serve_one(self, body: bytes) -> None:
+    def _serve_large(self, body: bytes) -> None:
+        """Read on a thread, so that others are served meanwhile. What this client sent after it waits, unread."""
+
+        def read(done: asyncio.Future[Message]) -> None:
+            self._reading_large = False
+            if not (self.gone or self._closing or done.cancelled()):
+                self._serve_one(done.result)
+                self._serve()
+
+        self._reading_large = True
+        self._loop.run_in_executor(None, messages.read, body).add_done_callback(read)
+
+    def _serve_one(self, read: Callable[[], Message]) -> None:
         assert self._wire is not None
         try:
-            message = messages.read(body)
+            message = read()
             if isinstance(message, Response):
                 self._questions.answered(message)
             else:
@@ -268,7 +285,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        wanted = not (self._closing or self._slow or self._more)
+        wanted = not (self._closing or self._slow or self._more or self._reading_large)
         if wanted and not transport.is_reading():
             transport.resume_reading()
         elif not wanted and transport.is_reading():
