@@ -4,6 +4,7 @@ What is on the screen wins over the disk, unsaved text included. What cannot be 
 missing, huge) is told in words, to the model and to the person, and the chat goes on. Reads files; changes nothing.
 """
 
+import asyncio
 import os
 import stat
 import sys
@@ -11,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
-from agentd.core.documents import Buffer, OpenDocuments, file_path, merged
+from agentd.core.documents import Buffer, OpenDocuments, document_key, file_path, merged
 from agentd.core.mentions import Mention, cut_lines, cut_range, mentions
 from agentd.protocol import ContextItem, ContextText
 from agentd.protocol.base import sound_text
@@ -25,6 +27,10 @@ READ_LIMIT = 16 * 1024 * 1024
 """Bytes of a file that are read to find some lines of it."""
 MENTION_LIMIT = 100
 """Mentions in one prompt that are looked up: a pasted log may hold thousands of words with an @."""
+LONG_PROMPT = 16 * 1024
+"""Characters of a prompt that is searched for mentions on a thread."""
+SETTLING_AT_ONCE = 4
+"""Files that are read at the same time to be compared with buffers: an editor may open all it has."""
 README_BYTES = 16 * 1024
 README_CHARACTERS = 1200
 README_NAMES = ("readme.md", "readme.rst", "readme.txt", "readme")
@@ -36,27 +42,41 @@ class Screen:
     def __init__(self, root: Path, documents: OpenDocuments) -> None:
         self._root = root
         self._documents = documents
+        self._settling: dict[asyncio.Task[None], str] = {}
+        """Comparisons that run, each with its document's key."""
+        self._limiter = anyio.CapacityLimiter(SETTLING_AT_ONCE)
+        documents.on_open = self._opened
 
     async def gather(self, prompt: str, items: Sequence[ContextItem]) -> tuple[ContextText, ...]:
         """The texts of a prompt's context items and mentions, each once."""
         texts = [await self._item(item) for item in items]
-        named = mentions(prompt)
+        if len(prompt) > LONG_PROMPT:
+            named = await anyio.to_thread.run_sync(mentions, prompt)
+        else:
+            named = mentions(prompt)
         mentioned = [await self._mention(mention) for mention in named[:MENTION_LIMIT]]
         if len(named) > MENTION_LIMIT:
             problem = f"left out: only the first {MENTION_LIMIT} are looked up"
             mentioned.append(ContextText(title=f"{len(named) - MENTION_LIMIT} more mentions", problem=problem))
         return _bounded([*texts, *(text for text in mentioned if text is not None)])
 
-    async def settle(self, uri: str) -> None:
+    def _opened(self, uri: str) -> None:
         """A client opened this document: from here on its buffer is clean if it is as the disk has it.
 
-        To be called soon after ``textDocument/didOpen``; later the disk may have moved on. Never raises.
+        Compared at once, because later the disk may have moved on (a checkout under a clean buffer), and off the loop.
+        Who looks at the document meanwhile waits for it. A file that changes in that moment leaves the buffer unsaved:
+        rather an old text than a lost one.
         """
         path = path_of(uri)
         if path is not None:
-            disk = await anyio.to_thread.run_sync(_read_disk, self._root, path)
-            if disk.text is not None:
-                self._documents.settle(uri, disk.text)
+            task = asyncio.get_running_loop().create_task(self._settle(uri, path), name="settle")
+            self._settling[task] = document_key(uri)
+            task.add_done_callback(self._settling.pop)
+
+    async def _settle(self, uri: str, path: Path) -> None:
+        disk = await anyio.to_thread.run_sync(_read_disk, self._root, path, limiter=self._limiter)
+        if disk.text is not None:
+            self._documents.settle(uri, disk.text)
 
     async def _item(self, item: ContextItem) -> ContextText:
         if item.type == "text" or item.uri is None:
@@ -111,6 +131,9 @@ class Screen:
         if disk.outside:
             return ContextText(title=title, uri=uri, problem="outside the workspace, so it was not read")
         buffers = await self._buffers(path, disk.real)
+        if disk.text is not None:
+            for buffer in buffers:
+                self._documents.settle(buffer.uri, disk.text)
         seen = merged(buffers, disk.text)
         if seen is None:
             return ContextText(title=title, uri=uri, problem=disk.problem)
@@ -122,6 +145,8 @@ class Screen:
         open_paths = [key.removeprefix("file://") for key in self._documents.open_keys() if key.startswith("file:///")]
         if open_paths:
             keys += await anyio.to_thread.run_sync(_same_file, open_paths, real)
+        if settling := [task for task, key in self._settling.items() if key in keys]:
+            await asyncio.wait(settling)
         found = {buffer.touched: buffer for key in keys for buffer in self._documents.of_key(key)}
         return tuple(found[touched] for touched in sorted(found, reverse=True))
 

@@ -86,11 +86,12 @@ async def test_unsaved_text_beats_the_disk_and_saved_text_does_not(desk: Desk) -
 async def test_a_document_that_was_clean_when_opened_is_not_unsaved_after_a_checkout(desk: Desk) -> None:
     path = desk.file("a.py", "\ufeffold\r\n")
     desk.documents.opened(1, path.as_uri(), "old\n", 1)
-    await desk.screen.settle(path.as_uri())
-    await desk.screen.settle("untitled:1")
-    await desk.screen.settle((desk.root / "none.py").as_uri())
+    desk.documents.opened(1, "untitled:1", "draft", 1)
+    desk.documents.opened(1, (desk.root / "none.py").as_uri(), "new", 1)
+    assert (await desk.one("@a.py")).unsaved is None
     path.write_text("new\n")
     assert (await desk.one("@a.py")).text == "new\n"
+    assert (await desk.one("@none.py")).unsaved is True
 
 
 @pytest.mark.parametrize("spelling", ["file:{}/a%62.py", "file://localhost{}/ab.py", "file://{}/ab%2Epy", "{}/ab.py"])

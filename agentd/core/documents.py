@@ -5,6 +5,7 @@ normalised) or it had no change since it was. A dirty buffer beats the disk, the
 clean buffers say nothing that the disk does not.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -35,10 +36,14 @@ class OpenDocuments:
     def __init__(self) -> None:
         self._buffers: dict[tuple[int, str], Buffer] = {}
         self._clock = 0
+        self.on_open: Callable[[str], None] | None = None
+        """Told the URI of each document that is opened, so that somebody compares it with the disk: ``settle``."""
 
     def opened(self, peer: int, uri: str, text: str, version: int) -> None:
         """``textDocument/didOpen``. The text may differ from the disk's already (a restored, unsaved buffer)."""
-        self._buffers[peer, document_key(uri)] = Buffer(peer, uri, text, version, changed=True, touched=self._tick())
+        self.changed(peer, uri, text, version)
+        if self.on_open is not None:
+            self.on_open(uri)
 
     def changed(self, peer: int, uri: str, text: str, version: int) -> None:
         """``textDocument/didChange``, with the whole text as it is now."""
