@@ -2,7 +2,8 @@
 
 In this order: the prompting client's environment, ``api_key_command`` of the user's settings, the operating system's
 keyring, a file that only the user can read. A key appears in no repr, log, message or argument. What is slow (the
-command, the keyring) runs on a thread and under a time limit, never on the loop.
+command, the keyring) runs on a thread and under a time limit, never on the loop. The command runs in the prompting
+client's environment, and what it said is remembered for clients with the very same one.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -37,15 +39,31 @@ class Found:
     base_url: str | None = field(default=None, repr=False)
 
 
+_Seen = frozenset[tuple[str, str]]
+"""The environment that ``api_key_command`` ran in, which may change its answer (``PATH``). The vault's is empty."""
+
+
+@dataclass(frozen=True)
+class _Cached:
+    """What one source said, and when."""
+
+    found: Found | None
+    at: float
+
+    @property
+    def fresh(self) -> bool:
+        seconds = _NONE_SECONDS if self.found is None else _CACHED_SECONDS
+        return time.monotonic() - self.at < seconds
+
+
 class Credentials:
     """The keys of one daemon. ``data_dir`` holds the fallback file. Bound to one loop."""
 
     def __init__(self, settings: Settings, data_dir: Path) -> None:
         self._settings = settings
         self._data_dir = data_dir
-        self._kept: Found | None = None
-        self._read_at = -_CACHED_SECONDS
-        self._reading: asyncio.Task[Found | None] | None = None
+        self._cached: dict[_Seen, _Cached] = {}
+        self._reading: dict[_Seen, asyncio.Task[Found | None]] = {}
 
     async def find(self, environment: Mapping[str, str]) -> Found | None:
         """The key for this client's turn, or None. Raises ``ModelUnavailable`` when a source is there and broken."""
@@ -67,7 +85,8 @@ class Credentials:
         """Whether a key is there, as far as is known without waiting: the kept ones are known after ``refresh``."""
         if environment.get("ANTHROPIC_API_KEY") or environment.get("ANTHROPIC_AUTH_TOKEN"):
             return True
-        return bool(self._settings.api_key_command) or self._kept is not None or vault.in_file(self._data_dir)
+        kept = any(cached.found for cached in self._cached.values())
+        return bool(self._settings.api_key_command) or kept or vault.in_file(self._data_dir)
 
     async def refresh(self) -> None:
         """Look into the keyring once, so that ``known`` knows. Never raises for a source that is broken."""
@@ -103,10 +122,11 @@ class Credentials:
         return None if found is None else found.source
 
     async def close(self) -> None:
-        """End a reading that nobody waits for any more."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
+        """End readings that nobody waits for any more."""
+        if reading := list(self._reading.values()):
+            for task in reading:
+                task.cancel()
+            await asyncio.wait(reading)
 
     def _from_environment(self, environment: Mapping[str, str]) -> Found | None:
         url = environment.get("ANTHROPIC_BASE_URL") or self._settings.base_url
@@ -118,27 +138,29 @@ class Credentials:
         return None
 
     async def _stored(self, environment: Mapping[str, str]) -> Found | None:
-        fresh = _CACHED_SECONDS if self._kept is not None else _NONE_SECONDS
-        if time.monotonic() - self._read_at < fresh:
-            return self._kept
-        if self._reading is None:
+        seen: _Seen = frozenset(environment.items() if self._settings.api_key_command else ())
+        if (cached := self._cached.get(seen)) and cached.fresh:
+            return cached.found
+        if (reading := self._reading.get(seen)) is None:
             # One reading for all turns that ask now: a command may ask its user each time. Shielded, because a turn
             # that is interrupted must not take the key from the others.
-            self._reading = asyncio.create_task(self._read(environment), name="read the API key")
-            self._reading.add_done_callback(self._was_read)
-        return await asyncio.shield(self._reading)
+            reading = asyncio.create_task(self._read(seen), name="read the API key")
+            self._reading[seen] = reading
+            reading.add_done_callback(partial(self._was_read, seen))
+        return await asyncio.shield(reading)
 
-    def _was_read(self, task: asyncio.Task[Found | None]) -> None:
-        self._reading = None
+    def _was_read(self, seen: _Seen, task: asyncio.Task[Found | None]) -> None:
+        del self._reading[seen]
         if not task.cancelled():
             # Read here, an error is not reported a second time when nobody waits any more.
             task.exception()
 
-    async def _read(self, environment: Mapping[str, str]) -> Found | None:
+    async def _read(self, seen: _Seen) -> Found | None:
         command = self._settings.api_key_command
-        self._kept = await self._from_command(command, environment) if command else await self._from_vault()
-        self._read_at = time.monotonic()
-        return self._kept
+        found = await self._from_command(command, dict(seen)) if command else await self._from_vault()
+        self._cached = {key: cached for key, cached in self._cached.items() if cached.fresh}
+        self._cached[seen] = _Cached(found, time.monotonic())
+        return found
 
     async def _from_vault(self) -> Found | None:
         kept = await vault.read(self._data_dir, PROVIDERS[0])
@@ -153,7 +175,7 @@ class Credentials:
         return Found(_checked(output, "api_key_command"), "api_key_command", base_url=self._settings.base_url)
 
     def _forget(self) -> None:
-        self._kept, self._read_at = None, -_CACHED_SECONDS
+        self._cached.clear()
 
 
 def usable(key: str) -> str | None:

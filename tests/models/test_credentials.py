@@ -228,6 +228,15 @@ async def test_the_command_sees_the_prompting_clients_path(tmp_path: Path) -> No
     assert found.key == KEPT
 
 
+async def test_what_the_command_said_to_one_environment_is_not_told_to_another(tmp_path: Path) -> None:
+    credentials = by_command(tmp_path, f"echo run >> {tmp_path}/runs; echo sk-of-$LANG")
+    here, there = {"LANG": "here"}, {"LANG": "there"}
+    for _ in range(2):
+        found = await asyncio.gather(*(credentials.find(each) for each in (here, there, here)))
+        assert [one.key for one in found if one is not None] == ["sk-of-here", "sk-of-there", "sk-of-here"]
+    assert (tmp_path / "runs").read_text() == "run\nrun\n"
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [
