@@ -5,7 +5,7 @@ Blocking, and imports next to nothing, because ``agentd lsp`` is this and a copy
 """
 
 # Paths are str here: see agentd/paths.py.
-# ruff: noqa: PTH100, PTH103, PTH109, PTH112, PTH119, PTH120
+# ruff: noqa: PTH100, PTH101, PTH103, PTH109, PTH112, PTH116, PTH119, PTH120
 
 import fcntl
 import os
@@ -72,8 +72,8 @@ def attach(
     if attached is not None:
         # Under the lock it is asked again, alone: this connection would count as somebody who uses it.
         attached.raw.close()
-    _make_private(data)
-    _make_private(project)
+    for directory in (data, os.path.dirname(project), project):
+        _make_private(directory)
     try:
         starting = Lock(paths.start_lock_path(project), wait=True)
     except OSError as error:
@@ -249,10 +249,18 @@ def _daemon_environment(data: str, env: "dict[str, str] | os._Environ[str]") -> 
 
 
 def _make_private(directory: str) -> None:
+    """Make it 0700, and so one of ours that is there and that others may enter or read."""
     try:
         os.makedirs(directory, 0o700, exist_ok=True)
     except OSError as error:
         raise LaunchFailed(f"{error.filename or directory}: {error.strerror}") from None
+    try:
+        state = os.stat(directory)
+        if state.st_uid == os.geteuid() and state.st_mode & 0o077:
+            os.chmod(directory, 0o700)
+    except OSError:
+        # Some file systems have no such rights.
+        return
 
 
 def _cwd() -> str:

@@ -269,6 +269,24 @@ class Files:
                 raise
         self.sync_directory(path.parent)
 
+    def make_private(self, path: Path) -> None:
+        """Nobody else's business, if the directory is ours and was made with other rights. Best effort, silently."""
+        with suppress(OSError):
+            state = path.stat()
+            if stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid() and state.st_mode & 0o077:
+                path.chmod(0o700)
+
+    def small_file(self, path: Path, most: int) -> bytes:
+        """The whole of a regular file, no link, of at most ``most`` bytes."""
+        fd = self.open_read(path)
+        try:
+            data = self.read_at(fd, most + 1, 0)
+        finally:
+            os.close(fd)
+        if len(data) > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return data
+
     def remove_tree(self, path: Path) -> None:
         """A directory of ours with all in it; links in it are removed, not followed."""
         for entry in list(os.scandir(path)):

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 from agentd.core.fold import is_open
@@ -30,6 +31,7 @@ from agentd.store.session_log import FileSessionLog
 from agentd.store.transcript import FIRST, Entry, Segment
 
 PROJECT = "project.json"
+PROJECT_ID = (".agentd", "project-id")
 VERSION = 1
 WRITERS = 4
 READERS = 2
@@ -39,15 +41,18 @@ T = TypeVar("T")
 
 
 class FileStore:
-    """See ``Store``. ``directory`` is the project's (``projects/<slug>``), ``root`` the workspace root it is of."""
+    """See ``Store``. ``directory`` is the project's (``projects/<slug>``), ``root`` the workspace root it is of.
 
-    def __init__(
-        self, directory: Path, root: str, *, project_id: str | None = None, files: Files | None = None
-    ) -> None:
+    ``home``, a directory above it, is agentd's: it and all between them are nobody else's to read.
+    """
+
+    def __init__(self, directory: Path, root: str, *, home: Path | None = None, files: Files | None = None) -> None:
         self._directory = directory
         self._sessions = directory / "sessions"
         self._root = root
-        self._project_id = project_id
+        self._home = home
+        self._identified = False
+        self._identifying = Lock()
         self._files = files or Files()
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="agentd-write")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="agentd-read")
@@ -153,6 +158,7 @@ class FileStore:
     def _start(self) -> tuple[str, ...]:
         with saving("project"):
             self._files.ensure_directory(self._sessions)
+        self._make_private()
         notes: list[str] = []
         self._write_project(notes)
         cut_off = []
@@ -166,10 +172,31 @@ class FileStore:
         self._problems = {"start": tuple(notes)}
         return tuple(cut_off)
 
+    def _make_private(self) -> None:
+        above = self._directory.parents if self._home is not None and self._home in self._directory.parents else ()
+        for directory in (self._sessions, self._directory, *above):
+            self._files.make_private(directory)
+            if directory == self._home:
+                break
+
+    def _read_project_id(self) -> str | None:
+        """What the root says that it is, wherever it is moved to; None while it says nothing that can be used."""
+        try:
+            said = self._files.small_file(Path(self._root, *PROJECT_ID), 100).decode("ascii", "replace").strip()
+        except OSError:
+            return None
+        return said if _ID.fullmatch(said) else None
+
+    def _identify(self) -> None:
+        """A root is given its id with its first session: after we started. Best effort: the next one tries again."""
+        with self._identifying:
+            if not self._identified and self._read_project_id() is not None:
+                self._write_project([])
+
     def _write_project(self, notes: list[str]) -> None:
         """Best effort: a store that cannot be written can be read."""
         path = self._directory / PROJECT
-        ours = {"version": VERSION, "root": self._root, "project_id": self._project_id}
+        ours = {"version": VERSION, "root": self._root, "project_id": self._read_project_id()}
         try:
             there = json.loads(self._files.contents(path))
         except FileNotFoundError:
@@ -189,6 +216,8 @@ class FileStore:
                 self._files.replace(path, json.dumps(wanted, indent=2).encode() + b"\n")
             except OSError as error:
                 notes.append(f"{PROJECT} could not be written: {words(error)}")
+                return
+        self._identified = ours["project_id"] is not None
 
     def _tidy(self, directory: Path, notes: list[str]) -> None:
         try:
@@ -219,6 +248,7 @@ class FileStore:
         """A session's directory, built aside and renamed: whoever sees it sees all of it."""
         if self._newer:
             raise StoreFailed("a newer version of agentd wrote this store, so it is open for reading only")
+        self._identify()
         building, final = self._sessions / f"{_NEW}{metadata.id}", self._sessions / metadata.id
         with saving():
             if self._files.exists(final):
