@@ -42,13 +42,17 @@ class Daemon(Protocol):
 class Info:
     """The daemon without a process, as handlers see it."""
 
-    def __init__(self, stop: asyncio.Event) -> None:
+    def __init__(self, stop: asyncio.Event, connected: set[Any]) -> None:
         self.version = __version__
         self.socket = "memory"
         self.started = clock.now()
-        self.connections = 0
         self.problems: tuple[str, ...] = ()
         self._stop = stop
+        self._connected = connected
+
+    @property
+    def connections(self) -> int:
+        return len(self._connected)
 
     def stop(self) -> None:
         self._stop.set()
@@ -232,6 +236,7 @@ class MemoryDaemon(InProcess):
     def __init__(self, home: Home, files: Files | None = None) -> None:
         super().__init__(home)
         self.files = files
+        self.dialled = 0
 
     async def _live(self) -> None:
         from agentd.config import load
@@ -243,8 +248,8 @@ class MemoryDaemon(InProcess):
 
         with environment(self.home.environment()):
             settings, _ = load()
-            info = Info(self._end)
             self.connections: set[Any] = set()
+            info = Info(self._end, self.connections)
             async with anyio.create_task_group() as tasks:
                 project = Path(paths.project_dir(str(self.home.data), str(self.home.root)))
                 store = FileStore(project, str(self.home.root), files=self.files)
@@ -274,7 +279,8 @@ class MemoryDaemon(InProcess):
         from agentd.server.connection import Connection
 
         ours, theirs = sockets.socketpair()
-        made = Connection(len(self.connections) + 1, self.site, self.connections.discard)
+        self.dialled += 1
+        made = Connection(self.dialled, self.site, self.connections.discard)
         self.connections.add(made)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: made, theirs)
         reader, writer = await asyncio.open_unix_connection(sock=ours)

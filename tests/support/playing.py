@@ -106,6 +106,11 @@ class Player:
         method = step.do or "workspace/executeCommand"
         if step.command:
             params = {"command": step.command, "arguments": [params]}
+        if step.until:
+            async with asyncio.timeout(LIMIT):
+                while mismatch(filled(step.gives, self.kept), await editor.request(method, params)) is not None:
+                    pass
+            return
         asked = editor.begin(method, params)
         if step.begin:
             self.begun[step.begin] = asked

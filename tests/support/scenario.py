@@ -9,6 +9,7 @@
     do = "agentd/chat"                          # a request,
     with = { prompt = "Hi" }                    #   its parameters,
     gives = { turn = { status = "completed" } } #   a part of its result (matching.py),
+    until = true                                # asked again until it gives this
     keep = { s = "session.id" }                 #   and what later steps call $s
     fails = { kind = "…", words = "…", code = 1 }           # instead of gives: the error
     begin = "x"                                 # sent, answered later: finish = "x" in a later step, or cancel = "x"
@@ -65,6 +66,7 @@ class Step(Strict):
     command: str | None = None
     params: dict[str, Any] = Field(default_factory=dict, alias="with")
     gives: Any = None
+    until: bool = False
     fails: Failure | None = None
     keep: dict[str, str] = Field(default_factory=dict)
     begin: str | None = None
