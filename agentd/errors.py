@@ -133,6 +133,9 @@ class InvalidParams(AgentdError):
 class RequestCancelled(AgentdError):
     kind, code = "cancelled", -32800
 
+    def __init__(self) -> None:
+        super().__init__("The request was cancelled")
+
 
 FAILURES: tuple[type[AgentdError], ...] = (
     SessionNotFound, AmbiguousSession, InvalidName, SessionBusy, SessionArchived, SessionInUse, ModelUnavailable,

@@ -64,6 +64,8 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._half_closed = False
         self._slow = False
+        self._room = asyncio.Event()
+        self._room.set()
         self._more = False
         self._reading_large = False
         self._timer: asyncio.TimerHandle | None = None
@@ -120,6 +122,10 @@ class Connection(asyncio.Protocol):
 
     def context(self) -> Any:
         return self.site.context(self)
+
+    async def room(self) -> None:
+        """Until the client has read most of what waits for it."""
+        await self._room.wait()
 
     def initialized(self, name: str, abilities: frozenset[str]) -> None:
         self.name = name
@@ -277,8 +283,10 @@ class Connection(asyncio.Protocol):
     def _heed_slowness(self, slow: bool) -> None:
         self._slow = slow
         if slow:
+            self._room.clear()
             self._set_reading()
         else:
+            self._room.set()
             self._loop.call_soon(self._serve)
 
     def _set_reading(self) -> None:

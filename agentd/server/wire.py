@@ -17,7 +17,7 @@ from lsprotocol import types
 from pydantic import ValidationError
 from pygls.lsp.server import LanguageServer
 
-from agentd.errors import AgentdError
+from agentd.errors import AgentdError, RequestCancelled
 from agentd.protocol import Wire
 from agentd.server import faults, messages, places
 from agentd.server.messages import MessageId, Notification, Refused, Request
@@ -32,6 +32,11 @@ logger = logging.getLogger(__name__)
 REQUESTS = frozenset({types.INITIALIZE, types.SHUTDOWN, types.WORKSPACE_EXECUTE_COMMAND})
 BEFORE_INITIALIZE = frozenset({types.INITIALIZE, "agentd/status", "agentd/shutdown"})
 MAX_IN_FLIGHT = 256
+ANSWERED_AT_ONCE = 16
+"""Handlers of one connection that run at a time, but for those that wait: what they answer is not counted yet as
+waiting for the client, and each may answer with a page of a megabyte."""
+WAITING = frozenset({"agentd/chat", "agentd/turn/interrupt", "agentd/turn/retry"})
+"""Methods that are answered when a turn ends. They take no place from others."""
 
 
 class WireProtocol(StandardMethods):
@@ -41,6 +46,7 @@ class WireProtocol(StandardMethods):
 
     def __init__(self, server: "Server", converter: cattrs.Converter) -> None:
         self.link = server.link
+        self._answering = asyncio.Semaphore(ANSWERED_AT_ONCE)
         super().__init__(server, converter)
 
     # What comes in
@@ -105,17 +111,22 @@ class WireProtocol(StandardMethods):
         self._request_futures.pop(key, None)
 
     def _request_handler(self, name: str) -> Callable[[Any], Any]:
-        handler = self.link.site.handlers.get(name)
-        if handler is not None:
-            return partial(self._run, handler)
+        if name in self.link.site.handlers:
+            return partial(self.serve, name)
         if name in REQUESTS:
             return self._get_handler(name)
         if name in self.fm.builtin_features:
             raise Refused(messages.INVALID_REQUEST, f"{name} is a notification: send it without an id")
         raise Refused(messages.METHOD_NOT_FOUND, f"No such method: {name[:100]}")
 
-    async def _run(self, handler: Callable[[Any, Any], Any], params: Any) -> Any:
-        return await handler(self.link.context(), params)
+    async def serve(self, name: str, params: Any) -> Any:
+        """What the handler of one of our methods returns. It begins when the client reads what it has asked before."""
+        handler = self.link.site.handlers[name]
+        if name in WAITING:
+            return await handler(self.link.context(), params)
+        async with self._answering:
+            await self.link.room()
+            return await handler(self.link.context(), params)
 
     def _params(self, name: str, message: dict[str, Any]) -> Any:
         """The typed parameters of a message. Raises ``Refused`` with the place of what is wrong."""
@@ -154,7 +165,7 @@ class WireProtocol(StandardMethods):
         except Exception as error:
             self.link.send(error_of(msg_id, error))
         except asyncio.CancelledError:
-            self.link.send(messages.error(msg_id, messages.CANCELLED, "The request was cancelled"))
+            self.link.send(error_of(msg_id, RequestCancelled()))
         else:
             self.link.send(body)
         if then is not None:

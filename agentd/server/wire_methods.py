@@ -4,6 +4,7 @@ Brings text documents up to date before the workspace hears of them.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +29,7 @@ class StandardMethods(LanguageServerProtocol):
     _shutdown: bool
 
     link: Link
+    serve: Callable[[str, Any], Awaitable[Any]]
 
     @lsp_method(types.INITIALIZE)
     def lsp_initialize(self, params: types.InitializeParams) -> Reply:  # type: ignore[override]
@@ -107,7 +109,7 @@ class StandardMethods(LanguageServerProtocol):
             typed = method.params.model_validate(given[0] if given else None)
         except ValidationError as error:
             raise Refused(messages.INVALID_PARAMS, places.of_pydantic(error, "arguments.0")) from None
-        return await site.handlers[name](self.link.context(), typed)
+        return await self.serve(name, typed)
 
 
 def _changed(text: str, change: types.TextDocumentContentChangeEvent, encoding: Any) -> str:

@@ -26,6 +26,9 @@ class Link(Protocol):
     def initialized(self, name: str, abilities: frozenset[str]) -> None:
         """The answer to ``initialize`` is queued."""
 
+    async def room(self) -> None:
+        """Until the client has read most of what waits for it."""
+
     def close(self) -> None: ...
     def context(self) -> Any:
         """What handlers are given."""

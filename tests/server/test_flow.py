@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from agentd.server.outbox import DROP_ABOVE
+from agentd.server.wire import ANSWERED_AT_ONCE
 from tests.server.client import Client
 from tests.server.conftest import Edge
 from tests.server.tiny import delta
@@ -49,6 +50,28 @@ async def test_who_asks_and_never_reads_is_not_read_from(edge: Edge) -> None:
     client.reader._transport.resume_reading()  # type: ignore[attr-defined]
     for number in numbers:
         assert len((await client.answer_to(number))["result"]["name"]) == 1_000_000
+
+
+async def test_answers_that_are_made_together_are_bounded_too(edge: Edge) -> None:
+    client, quick = await Client.initialized(edge.path), await Client.initialized(edge.path)
+    first, _ = edge.inside.peers.values()
+    client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    # All are asked, and served as far as may be, before the first is answered.
+    numbers = [client.ask("agentd/session/search", {"query": "q"}) for _ in range(250)]
+    chat = client.ask("agentd/chat", {"prompt": "takes no place from them"})
+    await edge.inside.chats.get()
+    assert edge.inside.begun == ANSWERED_AT_ONCE
+    edge.inside.paper.set()
+    for _ in range(30):
+        await quick.alive()
+    assert edge.inside.begun <= 2 * ANSWERED_AT_ONCE + 4
+    assert first.waiting < (2 * ANSWERED_AT_ONCE + 5) * 1_000_000
+    client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+    for number in numbers:
+        assert len((await client.answer_to(number))["result"]["name"]) == 1_000_000
+    client.notify("$/cancelRequest", {"id": chat})
+    error = (await client.answer_to(chat))["error"]
+    assert (error["code"], error["data"]["kind"]) == (-32800, "cancelled")
 
 
 async def test_who_sends_much_gives_others_their_turn(edge: Edge) -> None:

@@ -58,6 +58,9 @@ class Inside:
     chats: "asyncio.Queue[ChatParams]" = field(default_factory=asyncio.Queue)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     stop: Callable[[], None] = lambda: None
+    begun: int = 0
+    paper: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when ``agentd/session/search`` may answer."""
 
     def attach(self, peer: Connection) -> None:
         self.peers[peer.id] = peer
@@ -125,6 +128,13 @@ async def turns(given: Given, params: Any) -> NameParams:
     return NameParams(session_id=params.session_id, name="x" * params.limit * 1000)
 
 
+async def search(given: Given, params: Any) -> NameParams:
+    """A megabyte, when there is paper."""
+    given.inside.begun += 1
+    await given.inside.paper.wait()
+    return NameParams(session_id="s", name="x" * 1_000_000)
+
+
 async def shutdown(given: Given, params: ShutdownParams) -> Later:
     return Later(Empty(), given.inside.stop)
 
@@ -137,6 +147,7 @@ HANDLERS: Mapping[str, Handler] = {
     "agentd/session/archive": archive,
     "agentd/session/resume": resume,
     "agentd/session/turns": turns,
+    "agentd/session/search": search,
     "agentd/shutdown": shutdown,
 }
 
