@@ -8,7 +8,8 @@ from agentd.cli.rows import Row, counted, heading, state_style, when
 
 NARROW = 60
 LEAST_TEXT = 16
-MOST_NAME = 28
+LEAST_NAME, MOST_NAME = 4, 28
+NAME = "Name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Column:
 
 COLUMNS = (
     Column("ID", lambda row: row.short, lambda _: ("cyan",)),
-    Column("Name", lambda row: one_line(row.name or ""), lambda _: ("bold",), most=MOST_NAME),
+    Column(NAME, lambda row: one_line(row.name or ""), lambda _: ("bold",), most=MOST_NAME),
     Column("Active", when, state_style),
     Column("Profile", lambda row: one_line(row.profile or ""), rank=1, most=12),
     Column("Messages", lambda row: str(row.message_count), right=True),
@@ -60,9 +61,13 @@ def _table(rows: Sequence[Row], width: int | None) -> list[str]:
         dropped = spare.pop()
         columns.remove(dropped)
         del sizes[dropped.title]
-    room = None if width is None else max(0, _room(sizes, width))
+    room = None if width is None else _room(sizes, width)
+    if room is not None and room < LEAST_TEXT and NAME in sizes:
+        given = min(LEAST_TEXT - room, sizes[NAME] - LEAST_NAME)
+        sizes[NAME] -= given
+        room += given
     head = "  ".join(aligned(c.title, sizes[c.title], c.right) for c in columns)
-    lines = [styled(f"{head}  {LAST}", "dim")]
+    lines = [styled(f"{head}  {LAST if room is None else fitted(LAST, room)}", "dim")]
     for row in rows:
         fields = [styled(aligned(c.text(row), sizes[c.title], c.right), *c.style(row)) for c in columns]
         said = quoted(row.said)

@@ -89,6 +89,8 @@ def test_ctrl_c_stops_the_turn_and_the_chat_goes_on(make_machine: MakeMachine) -
         terminal.sees("All of it")
         at_prompt(terminal, "work")
         leave(terminal)
+        assert terminal.seen.count("elsewhere") == 0
+        assert terminal.seen.count("All of it") == 1
     assert machine.api is not None
     machine.api.wait_disconnected()
 

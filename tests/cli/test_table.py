@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentd.cli.rows import Row, age, row_of, short_id
@@ -46,6 +46,7 @@ ROWS = st.builds(
 )
 
 
+@example([Row(id=ID, unseen=True, last_active=NOW), Row(id=ID, last_active=NOW, name="x" * 14)], 60)
 @given(st.lists(ROWS, max_size=5), st.integers(30, 200))
 def test_no_line_is_wider_than_the_terminal(rows: list[Row], width: int) -> None:
     for line in listed(rows, width):

@@ -1,12 +1,16 @@
 """What other clients do in the session that this chat is in: shown above the prompt, in whole blocks, as it happens."""
 
+from typing import TYPE_CHECKING
+
 from agentd.cli import output
 from agentd.cli.interactive import past
 from agentd.cli.interactive.chat import Chat
-from agentd.cli.markdown import Blocks
 from agentd.cli.showing import Drawn, about
 from agentd.client.failures import ConnectionLost
 from agentd.protocol import EventParams, ItemDelta, ItemEnded, ItemStarted, Notice, SessionEvent, TurnEvent
+
+if TYPE_CHECKING:
+    from agentd.cli.markdown import Blocks
 
 ELSEWHERE = "elsewhere "
 
@@ -18,7 +22,7 @@ class Watcher:
         self._chat = chat
         self._theirs: tuple[str, int] | None = None
         self._kinds: dict[str, str] = {}
-        self._blocks = Blocks()
+        self._blocks: Blocks | None = None
         self._begun = False
 
     async def run(self) -> None:
@@ -57,11 +61,12 @@ class Watcher:
 
     def _turn(self, session_id: str, event: TurnEvent) -> None:
         turn = event.turn
-        if turn.ref in self._chat.refs or self._chat.following == turn.number:
+        retried_here = turn.retry_of is not None and self._chat.shown is not None
+        if turn.ref in self._chat.refs or self._chat.following == turn.number or retried_here:
             return
         if event.type == "turn/started":
             self._theirs = (session_id, turn.number)
-            self._begun = False
+            self._begin()
             past.show_prompt(past.prompt_of(turn), ELSEWHERE)
         elif event.type == "turn/ended" and self._theirs == (session_id, turn.number):
             self._theirs = None
@@ -74,15 +79,21 @@ class Watcher:
         if isinstance(event, ItemStarted):
             self._kinds[event.item.id] = event.item.kind
         elif isinstance(event, ItemDelta):
-            if self._kinds.get(event.item_id) == "text":
+            if self._blocks is not None and self._kinds.get(event.item_id) == "text":
                 self._blocks.add(event.text)
                 self._show(self._blocks.finished())
         elif isinstance(event, ItemEnded):
             self._settle()
             self._above(about(event.item))
 
+    def _begin(self) -> None:
+        from agentd.cli.markdown import Blocks
+
+        self._blocks, self._begun = Blocks(), False
+
     def _settle(self) -> None:
-        self._show(self._blocks.rest())
+        if self._blocks is not None:
+            self._show(self._blocks.rest())
 
     def _show(self, block: str) -> None:
         if not block.strip():
