@@ -12,8 +12,8 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
-from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
 _IDLE_SECONDS = 120
@@ -21,14 +21,23 @@ _MAX_THREADS = 4
 
 
 def main(weights: str, socket: str, name: str, window: int, parallel: int) -> None:
-    def leave(_signal: int = 0, _frame: FrameType | None = None) -> None:
+    def leave() -> None:
         # No clean-up of the library's threads: whoever waited for them has gone.
         _tidy(Path(socket))
         os._exit(0)
 
-    signal.signal(signal.SIGTERM, leave)
+    def leave_when_told() -> None:
+        signal.sigwait({signal.SIGTERM})
+        leave()
+
+    # Blocked here, and so in every thread of the library, and taken by one thread that only waits for it: a handler
+    # would not run when the signal comes just before the read below, and that read would then wait for ever.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=leave_when_told, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
+    if os.getppid() != int(os.environ.pop("AGENTD_LOCAL_PARENT")):
+        leave()
 
     # Threads that spin while they wait for each other make it twenty times slower when the machine is busy.
     os.environ["OMP_WAIT_POLICY"] = "passive"
@@ -60,8 +69,6 @@ def _die_with_parent() -> None:
     """Also when the parent is killed while the model loads and nobody reads standard input yet."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(os.environ.pop("AGENTD_LOCAL_PARENT")):
-        os._exit(0)
 
 
 def _tidy(socket: Path) -> None:

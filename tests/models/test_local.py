@@ -198,8 +198,9 @@ async def test_it_dies_with_a_daemon_that_is_killed(data_dir: Path) -> None:
 
 SPAWN = """
 import os, subprocess, sys
-child = subprocess.Popen(sys.argv[1:], stdin=0, stdout=1, env=os.environ | {"AGENTD_LOCAL_PARENT": str(os.getpid())})
-print(child.pid, flush=True)
+environment = os.environ | {"AGENTD_LOCAL_PARENT": str(os.getpid())}
+child = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL, env=environment)
+print(child.pid, file=sys.stderr, flush=True)
 child.wait()
 """
 
@@ -215,10 +216,12 @@ async def test_the_death_signal_reaches_it_while_its_input_is_still_open(data_di
             *(sys.executable, "-c", SPAWN, *command, LOCAL_ID, "512", "1"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
             env=os.environ | {"AGENTD_LOCAL_KEY": "test"},
         )
         assert parent.stdout is not None
-        child = os.pidfd_open(int(await parent.stdout.readline()))
+        assert parent.stderr is not None
+        child = os.pidfd_open(int(await parent.stderr.readline()))
         assert b"ready" in await parent.stdout.readline()
         # asyncio keeps our end of the input open: only the signal is left to end it.
         parent.kill()
