@@ -81,12 +81,11 @@ class ProjectFolder:
             self.close()
 
     def close(self) -> None:
-        """No more calls, and no thread left behind."""
+        """No more calls. The watch ends on a thread of the loop's, which the loop's end waits for: it takes a while."""
         self._closed = True
         observer, self._observer = self._observer, None
         if observer is not None:
-            observer.stop()
-            observer.join(timeout=5)
+            asyncio.get_running_loop().run_in_executor(None, _end, observer)
 
     def _note(self, session_id: str) -> None:
         if not self._to_tell:
@@ -196,6 +195,12 @@ def _observe(path: Path, loop: asyncio.AbstractEventLoop, changed: Callable[[str
         logger.warning("%s is not watched: %s", path, error.strerror or error)
         return None
     return observer
+
+
+def _end(observer: Any) -> None:
+    """Of a watch: its threads join each other while they stop."""
+    observer.stop()
+    observer.join(timeout=5)
 
 
 def _session_of(path: Path, sessions: Path, directory_event: object) -> str | None:

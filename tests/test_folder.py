@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from agentd import folder
 from agentd.folder import GITIGNORE, ProjectFolder, make_project
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
@@ -265,6 +266,12 @@ def watching() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if "watchdog" in type(thread).__module__}
 
 
+async def ended(before: set[threading.Thread]) -> None:
+    for thread in watching() - before:
+        await anyio.to_thread.run_sync(thread.join, 10)
+    assert watching() == before
+
+
 async def test_after_close_no_thread_is_left_and_nothing_is_told(watched: Watched) -> None:
     before = watching()
     make_project(watched.root)
@@ -273,7 +280,7 @@ async def test_after_close_no_thread_is_left_and_nothing_is_told(watched: Watche
     write(watched.sessions / SESSION / "plan.md")
     watched.folder.close()
     watched.folder.close()
-    assert watching() == before
+    await ended(before)
     await watched.start()
     assert watching() == before
     assert watched.told.empty()
@@ -286,7 +293,27 @@ async def test_closing_while_the_watch_begins_leaves_no_thread(watched: Watched)
         tasks.start_soon(watched.start)
         await anyio.lowlevel.checkpoint()
         watched.folder.close()
-    assert watching() == before
+    await ended(before)
+
+
+async def test_a_watch_that_takes_long_to_end_holds_nobody_up(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = watching()
+    make_project(watched.root)
+    await watched.start()
+    going_on, end, loops = threading.Event(), folder._end, threading.get_ident()
+
+    def slowly(observer: object) -> None:
+        assert threading.get_ident() != loops
+        assert going_on.wait(20)
+        end(observer)
+
+    monkeypatch.setattr(folder, "_end", slowly)
+    watched.folder.close()
+    assert watching() > before
+    going_on.set()
+    await ended(before)
 
 
 def test_the_gitignore_hides_itself() -> None:
