@@ -17,6 +17,7 @@ from agentd.context import readme_head
 from agentd.core.exchange import ModelTraits, Request
 from agentd.core.history import build_request
 from agentd.core.live import LiveTurn
+from agentd.core.readme import first_words
 from agentd.core.records import item_draft, turn_draft
 from agentd.errors import AgentdError, ModelFailed, SessionBusy, StoreFailed
 from agentd.models.api import Model
@@ -43,6 +44,8 @@ LONGEST_WAIT = 60.0
 """Seconds. A provider that wants us to wait longer is told to the person instead."""
 ROUNDS = 50
 BYTES_A_TOKEN = 6
+ABOUT = 420
+"""Characters of the README that the embedded model is shown."""
 SYSTEM = (
     "You are a coding assistant that people reach from their editor. Be brief and exact, answer in Markdown, and say "
     "so when you do not know. The project is at {root}."
@@ -170,21 +173,29 @@ async def _request(workspace: Workspace, session: OpenSession, live: LiveTurn, t
     return build_request(
         traits,
         earlier,
-        live.snapshot(),
-        system=[*await _system(workspace, traits), *conversation.system],
+        await _shown(workspace, live, traits),
+        system=[SYSTEM_EMBEDDED if traits.embedded else SYSTEM.format(root=workspace.root), *conversation.system],
         summary=conversation.summary,
         max_tokens=workspace.settings.max_tokens,
         thinking=workspace.settings.thinking,
     )
 
 
-async def _system(workspace: Workspace, traits: ModelTraits) -> list[str]:
-    """The embedded model cannot look at the project, so the first lines of its README travel along."""
-    if not traits.embedded:
-        return [SYSTEM.format(root=workspace.root)]
-    head = await readme_head(workspace.root)
-    about = f"The project's README begins:\n{head}" if head else f"The project is called {workspace.root.name}."
-    return [SYSTEM_EMBEDDED, about]
+async def _shown(workspace: Workspace, live: LiveTurn, traits: ModelTraits) -> Turn:
+    """The running turn as the model is shown it.
+
+    The embedded model cannot look at the project, so the first words of its README go before the prompt: so small a
+    model heeds what stands beside the question, and hardly what stands in the system prompt.
+    """
+    turn = live.snapshot()
+    head = await readme_head(workspace.root) if traits.embedded else None
+    about = first_words(head, ABOUT) if head else None
+    if not about:
+        return turn
+    prompt, *rest = turn.items
+    readme = ContextText(title=f"From the README of this project, {workspace.root.name}", text=about)
+    prompt = prompt.model_copy(update={"context": (readme, *(prompt.context or ()))})
+    return turn.model_copy(update={"items": (prompt, *rest)})
 
 
 async def _ask(

@@ -391,6 +391,6 @@ class Workspace:
             last_active=time,
             model=traits.id,
             provider=traits.provider,
-            branch=self.folder.branch(),
+            branch=await self.folder.branch(),
             **{"mode": self.settings.mode, "working_dir": str(self.root), **given},
         )
