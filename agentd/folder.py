@@ -57,13 +57,9 @@ class ProjectFolder:
         """The session's documents, by name."""
         return await anyio.to_thread.run_sync(_documents, self._path / "sessions" / session_id)
 
-    def branch(self) -> str | None:
+    async def branch(self) -> str | None:
         """The branch that is checked out, read from git's HEAD as text."""
-        try:
-            head = _first_line(_git_dir(self._root) / "HEAD")
-        except (OSError, ValueError):
-            return None
-        return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else None
+        return await anyio.to_thread.run_sync(_branch, self._root)
 
     async def watch(self, changed: Callable[[str], None]) -> None:
         """Call ``changed`` with a session's id, on the event loop, when its documents change on disk.
@@ -125,6 +121,14 @@ def _write_new(path: Path, text: str) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
+
+
+def _branch(root: Path) -> str | None:
+    try:
+        head = _first_line(_git_dir(root) / "HEAD")
+    except (OSError, ValueError):
+        return None
+    return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else None
 
 
 def _git_dir(root: Path) -> Path:

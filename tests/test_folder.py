@@ -127,24 +127,24 @@ async def test_documents_are_regular_files_by_name(tmp_path: Path) -> None:
         document.dump_json()
 
 
-def test_the_branch(tmp_path: Path) -> None:
+async def test_the_branch(tmp_path: Path) -> None:
     main, other = tmp_path / "main", tmp_path / "other"
     main.mkdir()
-    assert ProjectFolder(main).branch() is None
+    assert await ProjectFolder(main).branch() is None
     git(main, "init", "-q", "-b", "feature/ü")
-    assert ProjectFolder(main).branch() == "feature/ü"
+    assert await ProjectFolder(main).branch() == "feature/ü"
     git(main, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "--allow-empty", "-m", "m")
     git(main, "worktree", "add", "-q", "-b", "side", str(other))
-    assert ProjectFolder(other).branch() == "side"
+    assert await ProjectFolder(other).branch() == "side"
     git(main, "checkout", "-q", "--detach")
-    assert ProjectFolder(main).branch() is None
+    assert await ProjectFolder(main).branch() is None
     (main / ".git" / "HEAD").unlink()
-    assert ProjectFolder(main).branch() is None
+    assert await ProjectFolder(main).branch() is None
     os.mkfifo(main / ".git" / "HEAD")
-    assert ProjectFolder(main).branch() is None
+    assert await ProjectFolder(main).branch() is None
     (main / ".git" / "HEAD").unlink()
     (main / ".git" / "HEAD").write_bytes(b"ref: refs/heads/\xff")
-    assert ProjectFolder(main).branch() is None
+    assert await ProjectFolder(main).branch() is None
 
 
 class Watched:
