@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "tools": BASE | {"core", "context"},
     # the owner and the loop of a turn: whichever imports the other, never both (no cycles, below)
     "session": OUTSIDE,
-    "tasks": frozenset(),
+    "tasks": frozenset({"errors"}),
     "resends": frozenset(),
     "workspace": OUTSIDE | {"session", "tasks", "resends", "turns"},
     "stream": OUTSIDE | {"session", "workspace"},
