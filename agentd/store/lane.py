@@ -65,7 +65,7 @@ class Lane(Generic[T]):
             self._workers.submit(self._work, batch, loop)
         except RuntimeError:
             # The threads are gone: the store was closed.
-            self._settle(batch, StoreFailed(CLOSED))
+            self._settle(batch, StoreFailed(CLOSED, refused=True))
 
     def _work(self, batch: list[tuple[T, "asyncio.Future[None]"]], loop: asyncio.AbstractEventLoop) -> None:
         """In a worker. Straight back to the loop: a chain of futures would cost as much as a fast disk's sync."""

@@ -86,7 +86,7 @@ class FileStore:
 
     async def fork(self, source: SessionLog, through: int, metadata: Metadata) -> SessionLog:
         if not isinstance(source, FileSessionLog):
-            raise StoreFailed("the session is of another store")
+            raise StoreFailed("the session is of another store", refused=True)
         return await self._build(metadata, partial(self._copy, source.directory, source.segments, through))
 
     async def open(self, session_id: str) -> SessionLog:
@@ -107,7 +107,7 @@ class FileStore:
 
     async def _build(self, metadata: Metadata, fill: Callable[[Path], None]) -> SessionLog:
         if not _ID.fullmatch(metadata.id):
-            raise StoreFailed("its id is no id of a session")
+            raise StoreFailed("its id is no id of a session", refused=True)
         with self._claimed(metadata.id):
             self._making.add(metadata.id)
             try:
@@ -151,7 +151,7 @@ class FileStore:
         try:
             return asyncio.get_running_loop().run_in_executor(workers, work)
         except RuntimeError:
-            raise StoreFailed(CLOSED) from None
+            raise StoreFailed(CLOSED, refused=True) from None
 
     # What follows runs in workers.
 
@@ -247,7 +247,8 @@ class FileStore:
     def _make(self, metadata: Metadata, fill: Callable[[Path], None]) -> None:
         """A session's directory, built aside and renamed: whoever sees it sees all of it."""
         if self._newer:
-            raise StoreFailed("a newer version of agentd wrote this store, so it is open for reading only")
+            why = "a newer version of agentd wrote this store, so it is open for reading only"
+            raise StoreFailed(why, refused=True)
         self._identify()
         building, final = self._sessions / f"{_NEW}{metadata.id}", self._sessions / metadata.id
         with saving():

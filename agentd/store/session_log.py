@@ -228,9 +228,9 @@ class FileSessionLog:
 
     def _check_writable(self, what: str = "session") -> None:
         if self._newer:
-            raise StoreFailed("a newer version of agentd wrote it, so it is open for reading only", what)
+            raise StoreFailed("a newer version of agentd wrote it, so it is open for reading only", what, refused=True)
         if not self._open:
-            raise StoreFailed("the session is closed", what)
+            raise StoreFailed("the session is closed", what, refused=True)
 
     def _write_records(self, entries: Sequence[Entry]) -> None:
         """In a worker."""
