@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from tests.faults.test_slow_disk import World, world
+from tests.faults.world import World, world
 from tests.support.editor import LIMIT
 from tests.support.messages_api import Gate, Reply, Text, Wait, say
 

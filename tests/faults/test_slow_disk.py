@@ -1,61 +1,14 @@
 """A slow disk delays what waits for it: never the loop, another session or the stream."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 
-from tests.support.daemon import MemoryDaemon
-from tests.support.disk import Disk
-from tests.support.editor import LIMIT, Editor
-from tests.support.home import KEY, Home, make_home
-from tests.support.messages_api import Gate, MessagesApi, Reply, Script, Text, Wait, say
+from tests.faults.world import world
+from tests.support.editor import LIMIT
+from tests.support.messages_api import Gate, Reply, Text, Wait, say
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclass
-class World:
-    """Two editors on a workspace whose disk the test commands."""
-
-    home: Home
-    api: MessagesApi
-    disk: Disk
-    one: Editor
-    two: Editor
-
-    async def waiting(self) -> None:
-        """Until something waits for a held sync."""
-        assert await asyncio.to_thread(self.disk.waiting.wait, LIMIT)
-
-    async def new(self, **params: object) -> str:
-        session: str = (await self.one.request("agentd/session/new", params))["session"]["id"]
-        return session
-
-
-@asynccontextmanager
-async def world(script: Script) -> AsyncIterator[World]:
-    disk = Disk()
-    async with MessagesApi(script) as api:
-        with make_home() as home:
-            daemon = MemoryDaemon(home, disk)
-            await daemon.start()
-            try:
-                editors = []
-                for name in ("one", "two"):
-                    pipe = await daemon.dial({"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url})
-                    editors.append(await Editor.attach(pipe, str(home.root), name=name))
-                yield World(home, api, disk, *editors)
-                for editor in editors:
-                    await editor.close()
-            finally:
-                disk.mend()
-                disk.release()
-                for editor in editors:
-                    editor.may_be_lost = True
-                await daemon.stop()
 
 
 async def test_a_prompt_is_acknowledged_once_it_is_synced_and_not_before() -> None:

@@ -254,7 +254,7 @@ class MemoryDaemon(InProcess):
                 project = Path(paths.project_dir(str(self.home.data), str(self.home.root)))
                 store = FileStore(project, str(self.home.root), files=self.files)
                 models = ModelCatalog(settings, self.home.data)
-                workspace = Workspace(self.home.root, store, models, settings)
+                self.workspace = workspace = Workspace(self.home.root, store, models, settings)
                 await workspace.start()
                 self.site = Site(
                     version=info.version,
