@@ -171,13 +171,18 @@ class ProcessDaemon:
 
     async def stop(self) -> None:
         if "pid" in self.note:
-            await end_process(self.pid, signal.SIGTERM)
+            await end_process(self.pid, signal.SIGTERM, self._mark)
         await self.tidy()
 
     async def kill(self) -> None:
         """kill -9, and wait until it is gone."""
-        await end_process(self.pid, signal.SIGKILL)
+        await end_process(self.pid, signal.SIGKILL, self._mark)
         await self.tidy()
+
+    @property
+    def _mark(self) -> str:
+        """What is in our daemon's arguments and in no other process's."""
+        return str(self.home.root)
 
     async def tidy(self) -> None:
         for process in [*self.bridges, *([self._served] if self._served else [])]:
@@ -302,15 +307,21 @@ async def daemon_of(way: Way, home: Home) -> AsyncIterator[Daemon]:
         yield daemon
 
 
-async def end_process(pid: int, number: int) -> None:
-    """Send a signal to a process of ours, and wait until it is gone, by the kernel's word."""
+async def end_process(pid: int, number: int, mark: str) -> None:
+    """Send a signal to the process with this in its arguments, and wait until it is gone, by the kernel's word.
+
+    The number is what a lock file said: its process may be gone, and the number another's by now. So the process is
+    taken hold of first, looked at then, and signalled through that hold.
+    """
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
+        if mark not in await asyncio.to_thread(_arguments, pid):
+            return
         with suppress(ProcessLookupError):
-            os.kill(pid, number)
+            signal.pidfd_send_signal(descriptor, number)
         await asyncio.wait_for(_readable(descriptor), PATIENCE)
     finally:
         os.close(descriptor)
@@ -321,6 +332,13 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     assert process.stderr is not None
     await process.stderr.read()
     await process.wait()
+
+
+def _arguments(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 async def _readable(descriptor: int) -> None:
