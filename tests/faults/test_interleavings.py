@@ -5,51 +5,17 @@ Each test holds the model, the disk or a request at one point, does the other th
 
 import asyncio
 import errno
-from typing import Any
+import itertools
+import threading
 
 import pytest
 
-from tests.faults.world import World, world
-from tests.support.editor import Asked, Editor
-from tests.support.messages_api import Gate, Reply, Text, ToolUse, Wait, say
+from tests.faults.prompts import held, lines, queue, running, steer
+from tests.faults.world import world
+from tests.support.editor import LIMIT
+from tests.support.messages_api import Gate, Reply, Text, Wait, say
 
 pytestmark = pytest.mark.anyio
-
-
-def held(gate: Gate) -> Reply:
-    return Reply((Text(("a ", Wait(gate), "b")),))
-
-
-def held_before_tool(gate: Gate) -> Reply:
-    """After this reply the model is asked again, and steers join in between."""
-    return Reply((Text(("a ", Wait(gate), "b")), ToolUse("foo", {})))
-
-
-async def running(here: World, session: str) -> Asked:
-    """Turn 1, of which the first word is shown."""
-    chat = here.one.begin("agentd/chat", {"sessionId": session, "prompt": "one"})
-    await here.one.shows(session, 1, "a ")
-    return chat
-
-
-async def steer(editor: Editor, session: str, prompt: str, **params: str) -> Asked:
-    """A prompt that is to join the running turn, and waits for that on disk."""
-    asked = editor.begin("agentd/chat", {"sessionId": session, "prompt": prompt, "whenBusy": "steer", **params})
-    await editor.event("turn/queued", session=session, like={"turn": {"items": [{"text": prompt}]}})
-    return asked
-
-
-async def queue(editor: Editor, session: str, prompt: str, **params: str) -> int:
-    """A prompt that waits for the running turn to end: its number."""
-    turn = (await editor.request("agentd/chat", {"sessionId": session, "prompt": prompt, **params}))["turn"]
-    assert turn["status"] == "queued"
-    number: int = turn["number"]
-    return number
-
-
-def lines(turns: list[dict[str, Any]]) -> list[tuple[int, str, str]]:
-    """The number, the prompt and the status of each turn."""
-    return [(turn["number"], turn["items"][0]["text"], turn["status"]) for turn in turns]
 
 
 async def test_a_shutdown_while_a_prompt_is_accepted_ends_and_asks_no_model() -> None:
@@ -144,3 +110,97 @@ async def test_a_background_turn_that_a_crash_cut_off_is_listed_and_unseen() -> 
         assert [(view["id"], view["unseen"], view["state"]) for view in listed["sessions"]] == [(session, True, "idle")]
         resumed = await after.request("agentd/session/resume", {"sessionId": session})
         assert lines(resumed["turns"]) == [(1, "one", "interrupted")]
+
+
+async def test_what_was_marked_as_seen_stays_so_under_a_rename_that_was_being_written() -> None:
+    async with world([say("fine")]) as here:
+        session = await here.new()
+        await here.one.request("agentd/chat", {"sessionId": session, "prompt": "one", "background": True})
+        await here.one.event("turn/ended", session=session)
+        # Behind what the turn's end has to write, so that the rename is what is held below.
+        named = await here.one.request("agentd/session/name", {"sessionId": session, "name": "first"})
+        assert named["session"]["unseen"] is True
+        here.disk.hold("metadata.json")
+        naming = here.one.begin("agentd/session/name", {"sessionId": session, "name": "second"})
+        await here.waiting()
+        await here.two.request("agentd/session/resume", {"sessionId": session})
+        await here.two.event("session/changed", session=session, like={"session": {"unseen": False}})
+        here.disk.release()
+        told = (await naming.answer())["session"]
+        assert (told["name"], told["unseen"]) == ("second", False)
+        (listed,) = (await here.two.request("agentd/session/list"))["sessions"]
+        assert (listed["name"], listed["unseen"]) == ("second", False)
+
+
+async def test_counts_that_could_not_be_written_are_written_once_the_disk_works() -> None:
+    async with world([say("fine")]) as here:
+        session = await here.new()
+        here.disk.fail(errno.ENOSPC, "metadata.json")
+        await here.one.request("agentd/chat", {"sessionId": session, "prompt": "first words"})
+        await here.one.event("notice", like={"kind": "saving", "ok": False})
+        here.disk.mend()
+        await here.one.request("agentd/session/new")
+        await here.one.event("notice", like={"kind": "saving", "ok": True})
+        path = here.home.sessions() / session / "metadata.json"
+        await here.until(lambda: "first words" in path.read_text(), here.two)
+        # Nobody writes anything more: what a new daemon lists, without opening it, is what the file says.
+        after = await here.restart_on(here.snapshot())
+        listed = (await after.request("agentd/session/list"))["sessions"]
+        (view,) = [view for view in listed if view["id"] == session]
+        assert (view["messageCount"], view["turnCount"], view["firstMessage"]) == (2, 1, "first words")
+
+
+async def test_a_client_that_attaches_later_is_told_that_nothing_is_saved() -> None:
+    async with world([]) as here:
+        session = await here.new()
+        here.disk.fail(errno.ENOSPC)
+        await here.one.refused("agentd/session/name", {"sessionId": session, "name": "x"})
+        late = await here.editor("late")
+        notice = await late.event("notice", like={"kind": "saving", "ok": False})
+        assert "No space left on device" in notice["message"]
+        here.disk.mend()
+        await here.one.request("agentd/session/name", {"sessionId": session, "name": "x"})
+        await late.event("notice", like={"kind": "saving", "ok": True})
+
+
+async def test_a_refused_prompt_changes_no_model() -> None:
+    async with world([]) as here:
+        session = await here.new(model="claude-sonnet-5-5", mode="ask")
+        await here.one.request("agentd/session/resume", {"sessionId": session})
+        here.disk.fail(errno.ENOSPC)
+        named = {"model": "claude-opus-4-8", "mode": "plan"}
+        error = await here.one.refused("agentd/chat", {"sessionId": session, "prompt": "x", **named})
+        assert error.kind == "storeFailed"
+        here.disk.mend()
+        (listed,) = (await here.two.request("agentd/session/list"))["sessions"]
+        assert (listed["model"], listed["mode"]) == ("claude-sonnet-5-5", "ask")
+
+
+async def test_of_two_resumes_by_one_client_no_event_comes_before_the_second_answer() -> None:
+    first, second = Gate(), Gate()
+    async with world([Reply((Text(("a ", Wait(first), "b ", Wait(second), "c")),))]) as here:
+        session = await here.new()
+        chat = await running(here, session)
+        reads, slow = itertools.count(1), threading.Event()
+
+        def reading(path: str) -> None:
+            if "transcript" in path and next(reads) == 2:
+                assert slow.wait(LIMIT)
+
+        here.disk.reading = reading
+        resumes = [here.two.begin("agentd/session/resume", {"sessionId": session}) for _ in range(2)]
+        futures = [asked.future for asked in resumes]
+        _, waits = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED, timeout=LIMIT)
+        assert len(waits) == 1, "one resume is answered, the other one reads"
+        first.open()
+        await here.one.shows(session, 1, "a b ")
+        # What was published before this answer was made would have come before it.
+        await here.two.request("agentd/status")
+        assert not [event for event in here.two.events if event.body["type"].startswith("item/")]
+        slow.set()
+        for asked in resumes:
+            await asked.answer()
+        second.open()
+        await here.two.event("turn/ended", session=session)
+        assert here.two.screen.sessions[session].text(1) == "a b c"
+        assert (await chat.answer())["turn"]["status"] == "completed"

@@ -89,6 +89,8 @@ async def world(script: Script) -> AsyncIterator[World]:
             here = World(home, api, disk, MemoryDaemon(home, disk))
             await here.daemon.start()
             try:
+                # The provider's SDK takes seconds to import on a busy machine: none of them are a test's.
+                await here.daemon.workspace.models.warm()
                 for name in ("one", "two"):
                     await here.editor(name)
                 yield here
@@ -98,5 +100,5 @@ async def world(script: Script) -> AsyncIterator[World]:
                 here.disk.mend()
                 here.disk.release()
                 for editor in here.editors:
-                    editor.may_be_lost = True
+                    await editor.drop()
                 await here.daemon.stop()

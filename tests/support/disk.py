@@ -19,6 +19,8 @@ class Disk(Files):
         """Something waits for a sync that is held."""
         self._released = threading.Event()
         self._fails: Callable[[str], int | None] = lambda path: None
+        self.reading: Callable[[str], None] = lambda path: None
+        """Called in the store's thread before a file is opened for reading."""
 
     def hold(self, part: str) -> None:
         """From now on syncs of files with this in their path wait."""
@@ -46,6 +48,10 @@ class Disk(Files):
         if self.holding is not None and self.holding in path:
             self.waiting.set()
             assert self._released.wait(PATIENCE)
+
+    def open_read(self, path: Path) -> int:
+        self.reading(str(path))
+        return super().open_read(path)
 
     def create(self, path: Path) -> int:
         self._change(str(path))
