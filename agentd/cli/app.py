@@ -38,6 +38,7 @@ COMPLETION = "_AGENTD_COMPLETE"
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, and leave with its exit code."""
+    output.stand_in_for_closed()
     output.survive_encoding()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:

@@ -127,6 +127,14 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False, theme=theme)
 
 
+def stand_in_for_closed() -> None:
+    """A standard stream that the shell closed (``>&-``) is None in Python: what is said there goes nowhere."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
 def survive_encoding() -> None:
     """A locale that can't say a character gets a question mark, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
