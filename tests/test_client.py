@@ -40,7 +40,7 @@ async def machine(script: Script = ()) -> AsyncIterator[tuple[Home, MessagesApi]
                 client = agentd.connect(home.root)
                 async with client:
                     pid = (await client.status()).pid
-                await end_process(pid, signal.SIGTERM)
+                await end_process(pid, signal.SIGTERM, str(home.root))
 
 
 @contextmanager
