@@ -71,6 +71,8 @@ async def test_a_prompt_that_was_begun_does_not_wait_again_though_the_queue_coul
         here.disk.fail(errno.ENOSPC, "queue")
         gate.open()
         await here.two.event("turn/ended", session=session, like={"turn": {"number": 2, "status": "completed"}})
+        shown = await here.one.request("agentd/session/show", {"sessionId": session})
+        assert shown["session"]["state"] == "idle"
         here.disk.mend()
         await here.one.request("agentd/chat", {"sessionId": session, "prompt": "three"})
         late = await here.editor("late")
