@@ -65,6 +65,8 @@ class PromptLine:
         def _new_line(event: KeyPressEvent) -> None:
             event.current_buffer.insert_text("\n")
 
+        # The signal instead of the key: pressed while a note is being printed, when the terminal is not in raw mode.
+        @keys.add("<sigint>")
         @keys.add("c-c")
         def _interrupt(event: KeyPressEvent) -> None:
             if event.current_buffer.text:
