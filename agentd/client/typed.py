@@ -150,6 +150,10 @@ class Client:
         params = p.InterruptParams(session_id=session, turn=turn)
         return (await self.request("agentd/turn/interrupt", params, p.TurnResult)).turn
 
+    async def detach(self, session: str) -> p.Turn:
+        """The running turn goes to the background."""
+        return (await self.request("agentd/turn/detach", p.SessionParams(session_id=session), p.TurnResult)).turn
+
     # Sessions -------------------------------------------------------------------------------------------------------
 
     async def new(self, name: str | None = None, **fields: Any) -> p.Session:
@@ -208,6 +212,67 @@ class Client:
         params = p.ClearParams(session_id=session, keep=keep, keep_system=keep_system)
         return await self._session("agentd/session/clear", params)
 
+    async def seen(self, session: str) -> p.Session:
+        """Somebody has looked at what a background turn did."""
+        return await self._session("agentd/session/seen", p.SessionParams(session_id=session))
+
+    async def compact(self, session: str, *, keep_turns: int | None = None) -> p.Session:
+        """A summary stands in for earlier turns (but the last ``keep_turns``); returns when it is made."""
+        params = p.CompactParams(session_id=session, keep_turns=keep_turns)
+        return await self._session("agentd/session/compact", params)
+
+    async def delete(self, session: str, *, dry_run: bool = False) -> p.DeleteResult:
+        """Delete a session for good, or say what that would free."""
+        params = p.DeleteParams(session_id=session, confirm=not dry_run, dry_run=dry_run)
+        return await self.request("agentd/session/delete", params, p.DeleteResult)
+
+    async def cleanup(self, **which: Any) -> p.CleanupResult:
+        """Delete sessions not used for long; ``which`` are the fields of CleanupParams: ``dry_run`` is on."""
+        return await self.request("agentd/session/cleanup", p.CleanupParams(**which), p.CleanupResult)
+
+    async def search(self, query: str, **filters: Any) -> p.SearchResult:
+        """A page of hits; ``filters`` are the other fields of SearchParams."""
+        return await self.request("agentd/session/search", p.SearchParams(query=query, **filters), p.SearchResult)
+
+    async def stats(self, session: str | None = None) -> p.StatsResult:
+        """Of a session, or of the project."""
+        return await self.request("agentd/session/stats", p.StatsParams(session_id=session), p.StatsResult)
+
+    async def export(
+        self, session: str, kind: p.ExportFormat = "agentd", *, redact: bool = False, path: str | None = None
+    ) -> p.ExportResult:
+        """A session as one file: its content, or written to ``path`` by the daemon."""
+        params = p.ExportParams(session_id=session, format=kind, redact=redact, path=path)
+        return await self.request("agentd/session/export", params, p.ExportResult)
+
+    async def import_session(
+        self, *, uri: str | None = None, content: str | None = None, kind: p.ImportFormat | None = None
+    ) -> p.ImportResult:
+        """A session made of a file, a directory or a text; its format is recognised."""
+        params = p.ImportParams(uri=uri, content=content, format=kind)
+        return await self.request("agentd/session/import", params, p.ImportResult)
+
+    async def scan(self) -> p.ScanResult:
+        """Other programs' transcripts of this project."""
+        return await self.request("agentd/session/scan", p.Empty(), p.ScanResult)
+
+    async def event_log(self, session: str, after: int = 0, limit: int = 200) -> p.EventsResult:
+        """Lines of the session's event log, for debugging."""
+        params = p.EventsParams(session_id=session, after=after, limit=limit)
+        return await self.request("agentd/session/events", params, p.EventsResult)
+
+    async def blob(self, session: str, digest: str) -> p.BlobResult:
+        """A large output or an image of a session."""
+        return await self.request("agentd/session/blob", p.BlobParams(session_id=session, hash=digest), p.BlobResult)
+
+    async def documents(self, session: str) -> p.DocumentsResult:
+        return await self.request("agentd/session/documents", p.SessionParams(session_id=session), p.DocumentsResult)
+
+    async def create_document(self, session: str, name: str, text: str = "") -> p.CreateDocumentResult:
+        """A new document of the session, a Markdown file."""
+        params = p.CreateDocumentParams(session_id=session, name=name, text=text)
+        return await self.request("agentd/session/createDocument", params, p.CreateDocumentResult)
+
     async def _session(self, method: str, params: p.Wire) -> p.Session:
         return (await self.request(method, params, p.SessionResult)).session
 
@@ -215,6 +280,9 @@ class Client:
 
     async def models(self) -> p.ModelsResult:
         return await self.request("agentd/models", p.Empty(), p.ModelsResult)
+
+    async def profiles(self) -> p.ProfilesResult:
+        return await self.request("agentd/profiles", p.Empty(), p.ProfilesResult)
 
     async def set_credentials(self, provider: str, key: str) -> None:
         """Keep a provider's API key; an empty one forgets it."""

@@ -5,6 +5,11 @@ from agentd.protocol.base import Empty as Empty
 from agentd.protocol.base import JsonObject as JsonObject
 from agentd.protocol.base import Kept as Kept
 from agentd.protocol.base import Wire as Wire
+from agentd.protocol.chatting import *  # noqa: F403
+from agentd.protocol.daemon import *  # noqa: F403
 from agentd.protocol.events import *  # noqa: F403
+from agentd.protocol.finding import *  # noqa: F403
 from agentd.protocol.methods import *  # noqa: F403
+from agentd.protocol.sessions import *  # noqa: F403
 from agentd.protocol.shapes import *  # noqa: F403
+from agentd.protocol.transfer import *  # noqa: F403

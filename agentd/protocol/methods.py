@@ -5,192 +5,38 @@ drives what is registered on a connection.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-from pydantic import Field
-
-from agentd.protocol.base import Empty, JsonObject, Wire
-from agentd.protocol.shapes import (
-    ContextItem,
-    DocumentInfo,
-    ListStatus,
-    Mode,
-    ModelInfo,
-    Session,
-    SessionStats,
-    Turn,
-    WhenBusy,
+from agentd.protocol.base import Empty, Wire
+from agentd.protocol.chatting import ChatParams, InterruptParams, SessionTurn, TurnResult
+from agentd.protocol.daemon import CredentialsParams, ModelsResult, ProfilesResult, ShutdownParams, StatusResult
+from agentd.protocol.finding import ListParams, ListResult, SearchParams, SearchResult, StatsParams, StatsResult
+from agentd.protocol.sessions import (
+    BlobParams,
+    BlobResult,
+    CleanupParams,
+    CleanupResult,
+    ClearParams,
+    CompactParams,
+    CreateDocumentParams,
+    CreateDocumentResult,
+    DeleteParams,
+    DeleteResult,
+    DocumentsResult,
+    EventsParams,
+    EventsResult,
+    ForkParams,
+    NameParams,
+    NewParams,
+    ResumeParams,
+    ResumeResult,
+    SessionParams,
+    SessionResult,
+    ShowResult,
+    TurnsParams,
+    TurnsResult,
+    UpdateParams,
 )
-
-
-class ChatParams(Wire):
-    session_id: str | None = None
-    session_name: str | None = None
-    create: bool = False
-    prompt: str
-    ref: str | None = None
-    context: tuple[ContextItem, ...] = ()
-    model: str | None = None
-    profile: str | None = None
-    mode: Mode | None = None
-    background: bool = False
-    when_busy: WhenBusy = "queue"
-
-
-class SessionTurn(Wire):
-    session: Session
-    turn: Turn
-
-
-class SessionResult(Wire):
-    session: Session
-
-
-class SessionParams(Wire):
-    session_id: str
-
-
-class InterruptParams(Wire):
-    session_id: str
-    turn: int | None = None
-
-
-class TurnResult(Wire):
-    turn: Turn
-
-
-class NewParams(Wire):
-    name: str | None = None
-    profile: str | None = None
-    model: str | None = None
-    mode: Mode | None = None
-    tags: tuple[str, ...] = ()
-    description: str | None = None
-    metadata: JsonObject = Field(default_factory=dict)
-    working_dir: str | None = None
-    parent_id: str | None = None
-
-
-class ResumeParams(Wire):
-    session_id: str | None = None
-    limit: int = Field(default=50, ge=0, le=1000)
-
-
-class ResumeResult(Wire):
-    """``running`` holds all of the live turn so far; events go on after ``seq``: no gap, nothing twice."""
-
-    session: Session
-    turns: tuple[Turn, ...]
-    before: int | None = None
-    running: Turn | None = None
-    queued: tuple[Turn, ...] = ()
-    seq: int
-
-
-class TurnsParams(Wire):
-    session_id: str
-    before: int | None = None
-    limit: int = Field(default=50, ge=1, le=1000)
-
-
-class TurnsResult(Wire):
-    """Oldest first; ``before`` is the next page's parameter, absent on the last page."""
-
-    turns: tuple[Turn, ...]
-    before: int | None = None
-
-
-class ListParams(Wire):
-    status: ListStatus = "active"
-    query: str | None = None
-    parent_id: str | None = None
-    tag: str | None = None
-    sort: Literal["lastActive", "created", "name"] = "lastActive"
-    limit: int = Field(default=50, ge=1, le=1000)
-    cursor: str | None = None
-    scope: Literal["project", "everywhere"] = "project"
-
-
-class ListResult(Wire):
-    sessions: tuple[Session, ...]
-    next_cursor: str | None = None
-    total: int
-
-
-class ShowResult(Wire):
-    session: Session
-    stats: SessionStats
-    documents: tuple[DocumentInfo, ...] = ()
-    children: tuple[Session, ...] = ()
-
-
-class ForkParams(Wire):
-    session_id: str
-    turn: int | None = Field(default=None, ge=0)
-    name: str | None = None
-
-
-class NameParams(Wire):
-    session_id: str
-    name: str
-
-
-class UpdateParams(Wire):
-    session_id: str
-    model: str | None = None
-    profile: str | None = None
-    mode: Mode | None = None
-    tags: tuple[str, ...] | None = None
-    description: str | None = None
-    metadata: JsonObject | None = None
-
-
-class ClearParams(Wire):
-    session_id: str
-    keep_system: bool = True
-    keep: int | None = Field(default=None, ge=0)
-
-
-class ModelsResult(Wire):
-    models: tuple[ModelInfo, ...]
-    default: str
-
-
-class CredentialsParams(Wire):
-    """``key`` empty: forget the kept key. It is never logged."""
-
-    provider: str
-    key: str = Field(repr=False)
-
-
-class RunningTurn(Wire):
-    session_id: str
-    name: str | None = None
-    turn: int
-
-
-class StatusResult(Wire):
-    """``sessions`` counts by status; ``saving`` is false from a failed write until one works again."""
-
-    version: str
-    protocol: int
-    pid: int
-    root: str
-    store: str
-    socket: str
-    connections: int
-    sessions: dict[str, int]
-    running: tuple[RunningTurn, ...]
-    model: str
-    saving: bool
-    started: str
-    problems: tuple[str, ...] = ()
-
-
-class ShutdownParams(Wire):
-    """``onlyIdle``: refuse while a turn runs or anyone else is attached (a newer installation asks so)."""
-
-    only_idle: bool = False
+from agentd.protocol.transfer import ExportParams, ExportResult, ImportParams, ImportResult, ScanResult
 
 
 @dataclass(frozen=True)
@@ -218,12 +64,20 @@ METHODS: tuple[Method, ...] = (
            "drop that one."),
     Method("agentd/turn/retry", SessionParams, SessionTurn,
            "Send the prompt of the failed or interrupted last turn again, in a new turn; the model sees it once."),
-    Method("agentd/session/new", NewParams, SessionResult, "Make a session without a prompt."),
+    Method("agentd/turn/detach", SessionParams, TurnResult,
+           "The running turn goes to the background: it is listed there, and marked until somebody has looked."),
+    Method("agentd/session/new", NewParams, SessionResult,
+           "Make a session without a prompt. "
+           "With `parentId` (and a profile): a sub-session of that one."),
     Method("agentd/session/resume", ResumeParams, ResumeResult,
            "Open a session (none named: the active one used last) and subscribe to its events."),
     Method("agentd/session/leave", SessionParams, Empty, "No more events of this session to this connection."),
     Method("agentd/session/turns", TurnsParams, TurnsResult, "An older page of turns, those before turn `before`."),
     Method("agentd/session/list", ListParams, ListResult, "Sessions, a page at a time."),
+    Method("agentd/session/search", SearchParams, SearchResult,
+           "Full-text search over names and messages, most recent session first."),
+    Method("agentd/session/stats", StatsParams, StatsResult,
+           "Messages, tool calls, tokens and cost of a session or of the project, by model and day."),
     Method("agentd/session/show", SessionParams, ShowResult, "One session: statistics, documents, children."),
     Method("agentd/session/fork", ForkParams, SessionResult,
            "A new session that begins with the turns through `turn` (0: none; absent: all that ended). "
@@ -235,6 +89,25 @@ METHODS: tuple[Method, ...] = (
     Method("agentd/session/restore", SessionParams, SessionResult, "An archived session is active again."),
     Method("agentd/session/clear", ClearParams, SessionResult,
            "Earlier turns (all, or all but the last `keep`) stay on disk and are no longer sent to the model."),
+    Method("agentd/session/compact", CompactParams, SessionResult,
+           "A summary, written by the session's model in a turn of its own, stands in for earlier turns from now on. "
+           "Nothing is deleted. Answered when that turn has ended."),
+    Method("agentd/session/seen", SessionParams, SessionResult,
+           "Somebody has looked at what a background turn did."),
+    Method("agentd/session/delete", DeleteParams, DeleteResult,
+           "Delete a session for good, or say what that would free. Its forks and sub-sessions stay whole."),
+    Method("agentd/session/cleanup", CleanupParams, CleanupResult,
+           "Delete sessions that have not been used for long, or say which would go. Never runs by itself."),
+    Method("agentd/session/export", ExportParams, ExportResult, "A session as one file."),
+    Method("agentd/session/import", ImportParams, ImportResult,
+           "Make a session of an export, or of another program's transcript."),
+    Method("agentd/session/scan", Empty, ScanResult, "Other programs' transcripts of this project, to be imported."),
+    Method("agentd/session/events", EventsParams, EventsResult, "A session's event log, for debugging."),
+    Method("agentd/session/blob", BlobParams, BlobResult, "A large output or an image of a session, by its hash."),
+    Method("agentd/session/documents", SessionParams, DocumentsResult, "The session's documents."),
+    Method("agentd/session/createDocument", CreateDocumentParams, CreateDocumentResult,
+           "Make a document of the session: a Markdown file beside the code, out of git."),
+    Method("agentd/profiles", Empty, ProfilesResult, "The profiles that a session can have: the user's agents/*.md."),
     Method("agentd/models", Empty, ModelsResult, "The models that can be named, and the default."),
     Method("agentd/credentials/set", CredentialsParams, Empty,
            "Keep a provider's API key in the operating system's keyring, else in a file that only the user can read."),

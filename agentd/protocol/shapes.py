@@ -120,7 +120,8 @@ class Turn(Kept):
     ``retryOf`` names the earlier turn whose prompt this one sends again: that one stays on record, and is no longer
     sent to the model. ``messages`` counts the session's messages up to this turn's end. ``queued`` is the number that
     its prompt had while it waited; another one than ``number`` if other turns overtook it. ``mode`` and ``profile`` are
-    the session's from this turn on, when its prompt named them.
+    the session's from this turn on, when its prompt named them. A turn that compacts has no prompt: ``compacted`` is
+    the last turn that its summary, its only item, stands in for.
     """
 
     number: int
@@ -139,6 +140,7 @@ class Turn(Kept):
     queued: int | None = None
     mode: Mode | None = None
     profile: str | None = None
+    compacted: int | None = None
 
 
 class ForkedFrom(Kept):
@@ -149,13 +151,18 @@ class ForkedFrom(Kept):
 
 
 class Session(Kept):
-    """A session's metadata as clients see it, with its live ``state``. ``status`` is what was decided about it."""
+    """A session's metadata as clients see it, with its live ``state``. ``status`` is what was decided about it.
+
+    ``root`` is its project's, in answers about every project; ``config`` and ``agentOverlay`` are in a sub-session's
+    ``session/show``. ``lastTurn`` says how the newest turn ended.
+    """
 
     id: str
     status: SessionStatus = "active"
     state: SessionState = "idle"
     unseen: bool = False
     background: bool = False
+    last_turn: TurnStatus | None = None
     created: str
     last_active: str
     name: str | None = None
@@ -179,6 +186,9 @@ class Session(Kept):
     forked_from: ForkedFrom | None = None
     usage: Usage | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    config: dict[str, Any] | None = None
+    agent_overlay: dict[str, Any] | None = None
+    root: str | None = None
 
 
 class ModelInfo(Kept):
@@ -190,6 +200,17 @@ class ModelInfo(Kept):
     context_window: int | None = None
     available: bool = True
     reason: str | None = None
+
+
+class ProfileInfo(Kept):
+    """A profile: ``agents/NAME.md``. ``source`` is its file."""
+
+    name: str
+    description: str = ""
+    model: str | None = None
+    mode: Mode | None = None
+    tools: tuple[str, ...] | None = None
+    source: str
 
 
 class DocumentInfo(Kept):

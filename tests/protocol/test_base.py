@@ -8,11 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agentd.protocol import METHODS, Item, Kept, Session, Turn, Wire, method_of
+from agentd.protocol import (
+    METHODS,
+    ChatParams,
+    CredentialsParams,
+    Item,
+    Kept,
+    ListParams,
+    NewParams,
+    Session,
+    Turn,
+    UpdateParams,
+    Wire,
+    method_of,
+)
 from agentd.protocol import methods as method_types
 from agentd.protocol import shapes as shape_types
 from agentd.protocol.base import DEEPEST, sound_json, sound_text
-from agentd.protocol.methods import ChatParams, ListParams, NewParams, UpdateParams
 
 PARAMS = sorted({method.params for method in METHODS}, key=lambda kind: kind.__name__)
 RESULTS = sorted({method.result for method in METHODS}, key=lambda kind: kind.__name__)
@@ -42,7 +54,7 @@ def nested(depth: int) -> dict[str, Any]:
 @pytest.mark.parametrize("params", PARAMS, ids=lambda kind: kind.__name__)
 def test_params_take_lua_and_null_and_refuse_what_they_do_not_know(params: type[Wire]) -> None:
     required = {field.alias for field in params.model_fields.values() if field.is_required()}
-    least: dict[str, Any] = {str(name): "x" for name in required}
+    least: dict[str, Any] = {str(name): "a" * 64 for name in required}
     nulls = {str(field.alias): None for field in params.model_fields.values() if not field.is_required()}
     made = params.model_validate(least)
     assert params.model_validate({**nulls, **least}) == made
@@ -186,6 +198,6 @@ def test_the_table_is_whole() -> None:
 
 
 def test_a_key_is_not_in_the_repr() -> None:
-    shown = method_types.CredentialsParams(provider="anthropic", key="sk-ant-secret")
+    shown = CredentialsParams(provider="anthropic", key="sk-ant-secret")
     assert "secret" not in repr(shown) + str(shown)
     assert Session.model_validate({"id": "x", "created": "c", "lastActive": "l"}).state == "idle"
