@@ -128,7 +128,8 @@ export interface Item {
  * `retryOf` names the earlier turn whose prompt this one sends again: that one stays on record, and is no longer
  * sent to the model. `messages` counts the session's messages up to this turn's end. `queued` is the number that
  * its prompt had while it waited; another one than `number` if other turns overtook it. `mode` and `profile` are
- * the session's from this turn on, when its prompt named them.
+ * the session's from this turn on, when its prompt named them. A turn that compacts has no prompt: `compacted` is
+ * the last turn that its summary, its only item, stands in for.
  *
  * More fields may come with a newer daemon.
  */
@@ -149,6 +150,7 @@ export interface Turn {
   readonly queued?: number;
   readonly mode?: Mode;
   readonly profile?: string;
+  readonly compacted?: number;
 }
 
 /**
@@ -164,6 +166,9 @@ export interface ForkedFrom {
 /**
  * A session's metadata as clients see it, with its live `state`. `status` is what was decided about it.
  *
+ * `root` is its project's, in answers about every project; `config` and `agentOverlay` are in a sub-session's
+ * `session/show`. `lastTurn` says how the newest turn ended.
+ *
  * More fields may come with a newer daemon.
  */
 export interface Session {
@@ -172,6 +177,7 @@ export interface Session {
   readonly state: SessionState;
   readonly unseen: boolean;
   readonly background: boolean;
+  readonly lastTurn?: TurnStatus;
   readonly created: string;
   readonly lastActive: string;
   readonly name?: string;
@@ -195,6 +201,9 @@ export interface Session {
   readonly forkedFrom?: ForkedFrom;
   readonly usage?: Usage;
   readonly metadata: JsonObject;
+  readonly config?: JsonObject;
+  readonly agentOverlay?: JsonObject;
+  readonly root?: string;
 }
 
 /**
@@ -209,6 +218,20 @@ export interface ModelInfo {
   readonly contextWindow?: number;
   readonly available: boolean;
   readonly reason?: string;
+}
+
+/**
+ * A profile: `agents/NAME.md`. `source` is its file.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface ProfileInfo {
+  readonly name: string;
+  readonly description: string;
+  readonly model?: string;
+  readonly mode?: Mode;
+  readonly tools?: readonly string[];
+  readonly source: string;
 }
 
 /**
@@ -306,171 +329,6 @@ export interface EventParams {
   readonly event: Event;
 }
 
-export interface ChatParams {
-  readonly sessionId?: string;
-  readonly sessionName?: string;
-  readonly create?: boolean;
-  readonly prompt: string;
-  readonly ref?: string;
-  readonly context?: readonly ContextItem[];
-  readonly model?: string;
-  readonly profile?: string;
-  readonly mode?: Mode;
-  readonly background?: boolean;
-  readonly whenBusy?: WhenBusy;
-}
-
-export interface SessionTurn {
-  readonly session: Session;
-  readonly turn: Turn;
-}
-
-export interface SessionResult {
-  readonly session: Session;
-}
-
-export interface SessionParams {
-  readonly sessionId: string;
-}
-
-export interface InterruptParams {
-  readonly sessionId: string;
-  readonly turn?: number;
-}
-
-export interface TurnResult {
-  readonly turn: Turn;
-}
-
-export interface NewParams {
-  readonly name?: string;
-  readonly profile?: string;
-  readonly model?: string;
-  readonly mode?: Mode;
-  readonly tags?: readonly string[];
-  readonly description?: string;
-  readonly metadata?: JsonObject;
-  readonly workingDir?: string;
-  readonly parentId?: string;
-}
-
-export interface ResumeParams {
-  readonly sessionId?: string;
-  readonly limit?: number;
-}
-
-/** `running` holds all of the live turn so far; events go on after `seq`: no gap, nothing twice. */
-export interface ResumeResult {
-  readonly session: Session;
-  readonly turns: readonly Turn[];
-  readonly before?: number;
-  readonly running?: Turn;
-  readonly queued: readonly Turn[];
-  readonly seq: number;
-}
-
-export interface TurnsParams {
-  readonly sessionId: string;
-  readonly before?: number;
-  readonly limit?: number;
-}
-
-/** Oldest first; `before` is the next page's parameter, absent on the last page. */
-export interface TurnsResult {
-  readonly turns: readonly Turn[];
-  readonly before?: number;
-}
-
-export interface ListParams {
-  readonly status?: ListStatus;
-  readonly query?: string;
-  readonly parentId?: string;
-  readonly tag?: string;
-  readonly sort?: "lastActive" | "created" | "name";
-  readonly limit?: number;
-  readonly cursor?: string;
-  readonly scope?: "project" | "everywhere";
-}
-
-export interface ListResult {
-  readonly sessions: readonly Session[];
-  readonly nextCursor?: string;
-  readonly total: number;
-}
-
-export interface ShowResult {
-  readonly session: Session;
-  readonly stats: SessionStats;
-  readonly documents: readonly DocumentInfo[];
-  readonly children: readonly Session[];
-}
-
-export interface ForkParams {
-  readonly sessionId: string;
-  readonly turn?: number;
-  readonly name?: string;
-}
-
-export interface NameParams {
-  readonly sessionId: string;
-  readonly name: string;
-}
-
-export interface UpdateParams {
-  readonly sessionId: string;
-  readonly model?: string;
-  readonly profile?: string;
-  readonly mode?: Mode;
-  readonly tags?: readonly string[];
-  readonly description?: string;
-  readonly metadata?: JsonObject;
-}
-
-export interface ClearParams {
-  readonly sessionId: string;
-  readonly keepSystem?: boolean;
-  readonly keep?: number;
-}
-
-export interface ModelsResult {
-  readonly models: readonly ModelInfo[];
-  readonly default: string;
-}
-
-/** `key` empty: forget the kept key. It is never logged. */
-export interface CredentialsParams {
-  readonly provider: string;
-  readonly key: string;
-}
-
-export interface RunningTurn {
-  readonly sessionId: string;
-  readonly name?: string;
-  readonly turn: number;
-}
-
-/** `sessions` counts by status; `saving` is false from a failed write until one works again. */
-export interface StatusResult {
-  readonly version: string;
-  readonly protocol: number;
-  readonly pid: number;
-  readonly root: string;
-  readonly store: string;
-  readonly socket: string;
-  readonly connections: number;
-  readonly sessions: Readonly<Record<string, number>>;
-  readonly running: readonly RunningTurn[];
-  readonly model: string;
-  readonly saving: boolean;
-  readonly started: string;
-  readonly problems: readonly string[];
-}
-
-/** `onlyIdle`: refuse while a turn runs or anyone else is attached (a newer installation asks so). */
-export interface ShutdownParams {
-  readonly onlyIdle?: boolean;
-}
-
 export type Event =
   | SessionEvent
   | TurnEvent
@@ -508,7 +366,12 @@ export interface Methods {
     readonly params: SessionParams;
     readonly result: SessionTurn;
   };
-  /** Make a session without a prompt. */
+  /** The running turn goes to the background: it is listed there, and marked until somebody has looked. */
+  "agentd/turn/detach": {
+    readonly params: SessionParams;
+    readonly result: TurnResult;
+  };
+  /** Make a session without a prompt. With `parentId` (and a profile): a sub-session of that one. */
   "agentd/session/new": {
     readonly params: NewParams;
     readonly result: SessionResult;
@@ -532,6 +395,16 @@ export interface Methods {
   "agentd/session/list": {
     readonly params: ListParams;
     readonly result: ListResult;
+  };
+  /** Full-text search over names and messages, most recent session first. */
+  "agentd/session/search": {
+    readonly params: SearchParams;
+    readonly result: SearchResult;
+  };
+  /** Messages, tool calls, tokens and cost of a session or of the project, by model and day. */
+  "agentd/session/stats": {
+    readonly params: StatsParams;
+    readonly result: StatsResult;
   };
   /** One session: statistics, documents, children. */
   "agentd/session/show": {
@@ -570,6 +443,69 @@ export interface Methods {
   "agentd/session/clear": {
     readonly params: ClearParams;
     readonly result: SessionResult;
+  };
+  /**
+   * A summary, written by the session's model in a turn of its own, stands in for earlier turns from now on. Nothing
+   * is deleted. Answered when that turn has ended.
+   */
+  "agentd/session/compact": {
+    readonly params: CompactParams;
+    readonly result: SessionResult;
+  };
+  /** Somebody has looked at what a background turn did. */
+  "agentd/session/seen": {
+    readonly params: SessionParams;
+    readonly result: SessionResult;
+  };
+  /** Delete a session for good, or say what that would free. Its forks and sub-sessions stay whole. */
+  "agentd/session/delete": {
+    readonly params: DeleteParams;
+    readonly result: DeleteResult;
+  };
+  /** Delete sessions that have not been used for long, or say which would go. Never runs by itself. */
+  "agentd/session/cleanup": {
+    readonly params: CleanupParams;
+    readonly result: CleanupResult;
+  };
+  /** A session as one file. */
+  "agentd/session/export": {
+    readonly params: ExportParams;
+    readonly result: ExportResult;
+  };
+  /** Make a session of an export, or of another program's transcript. */
+  "agentd/session/import": {
+    readonly params: ImportParams;
+    readonly result: ImportResult;
+  };
+  /** Other programs' transcripts of this project, to be imported. */
+  "agentd/session/scan": {
+    readonly params: Empty;
+    readonly result: ScanResult;
+  };
+  /** A session's event log, for debugging. */
+  "agentd/session/events": {
+    readonly params: EventsParams;
+    readonly result: EventsResult;
+  };
+  /** A large output or an image of a session, by its hash. */
+  "agentd/session/blob": {
+    readonly params: BlobParams;
+    readonly result: BlobResult;
+  };
+  /** The session's documents. */
+  "agentd/session/documents": {
+    readonly params: SessionParams;
+    readonly result: DocumentsResult;
+  };
+  /** Make a document of the session: a Markdown file beside the code, out of git. */
+  "agentd/session/createDocument": {
+    readonly params: CreateDocumentParams;
+    readonly result: CreateDocumentResult;
+  };
+  /** The profiles that a session can have: the user's agents/*.md. */
+  "agentd/profiles": {
+    readonly params: Empty;
+    readonly result: ProfilesResult;
   };
   /** The models that can be named, and the default. */
   "agentd/models": {
