@@ -50,8 +50,8 @@ class Large:
 
 
 LONG = Large("300 turns", 300)
-MB100 = Large("100 MB", 12_000)
-GB1 = Large("1 GB", 120_000)
+MB100 = Large("100 MB", 12_300)
+GB1 = Large("1 GB", 123_000)
 LINE = Large("a line of 100 MB", 60, line=100_000_000)
 LARGE = (LONG, MB100, GB1, LINE)
 

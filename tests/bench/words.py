@@ -19,10 +19,8 @@ _OFTEN = (
     " where directory while return process version new without instead socket lock order editor buffer cursor page"
     " token branch commit schema render update delete"
 ).split()
-_SYLLABLES = (
-    "ba co de fi ga lo mi nu pa re si ta vo ze cha stra pli dor men tic ver lan pro sub con trac ment ing".split()
-)
-_VERBS = "parse read write build find load open merge split render check fold encode resolve send keep list".split()
+_SYLLABLES = "ba co de fi ga lo mi nu pa re si ta vo ze cha stra pli dor men tic ver lan pro sub con trac ment ing"
+_VERBS = "parse read write build find load open merge split render check fold encode resolve send keep list"
 
 
 class Words:
@@ -30,7 +28,9 @@ class Words:
 
     def __init__(self, seed: int) -> None:
         self._random = random = Random(seed)
-        made = {"".join(random.choices(_SYLLABLES, k=random.randint(2, 4))) for _ in range(4000)}
+        syllables = _SYLLABLES.split()
+        self._verbs = _VERBS.split()
+        made = {"".join(random.choices(syllables, k=random.randint(2, 4))) for _ in range(4000)}
         self._words = [*_OFTEN, *sorted(made - {RARE, COMMON, ABSENT} - set(_OFTEN))]
         # Zipf's law: the n-th word is 1/n as frequent as the first.
         self._weights = list(accumulate(1 / (rank + 2) for rank in range(len(self._words))))
@@ -40,7 +40,7 @@ class Words:
 
     def identifier(self) -> str:
         """``parseConfigPath``, ``parse_config_path`` or ``ConfigPath``."""
-        verb = self._random.choice(_VERBS)
+        verb = self._random.choice(self._verbs)
         parts = [word for word in self.words(4) if len(word) > 3][:2] or ["value"]
         form = self._random.randrange(3)
         if form == 0:
