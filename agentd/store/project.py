@@ -38,6 +38,8 @@ READERS = 2
 _NEW, _DELETED = ".new-", ".deleted-"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 T = TypeVar("T")
+Fill = Callable[[Files, Path], None]
+"""Makes the files of a session in an empty directory, synced. In a worker."""
 
 
 class FileStore:
@@ -82,12 +84,20 @@ class FileStore:
         return [known.get(one.id, one) for one in listed if one.id not in hidden]
 
     async def create(self, metadata: Metadata, drafts: Sequence[Draft]) -> SessionLog:
-        return await self._build(metadata, partial(self._write_first, Entry.of(drafts)))
+        first = partial(self._write_first, metadata, Entry.of(drafts))
+        return await self._build(metadata.id, first)
 
     async def fork(self, source: SessionLog, through: int, metadata: Metadata) -> SessionLog:
         if not isinstance(source, FileSessionLog):
             raise StoreFailed("the session is of another store", refused=True)
-        return await self._build(metadata, partial(self._copy, source.directory, source.segments, through))
+        return await self._build(metadata.id, partial(self._copy, metadata, source.directory, source.segments, through))
+
+    async def receive(self, session_id: str, fill: Fill) -> FileSessionLog:
+        """A session whose files ``fill`` makes (an import): built aside, opened, and seen whole or not at all.
+
+        What ``fill`` raises leaves nothing behind.
+        """
+        return await self._build(session_id, partial(fill, self._files))
 
     async def open(self, session_id: str) -> SessionLog:
         if not _ID.fullmatch(session_id):
@@ -105,16 +115,16 @@ class FileStore:
         self._writers.shutdown(wait=False)
         self._readers.shutdown(wait=False)
 
-    async def _build(self, metadata: Metadata, fill: Callable[[Path], None]) -> SessionLog:
-        if not _ID.fullmatch(metadata.id):
+    async def _build(self, session_id: str, fill: Callable[[Path], None]) -> FileSessionLog:
+        if not _ID.fullmatch(session_id):
             raise StoreFailed("its id is no id of a session", refused=True)
-        with self._claimed(metadata.id):
-            self._making.add(metadata.id)
+        with self._claimed(session_id):
+            self._making.add(session_id)
             try:
-                await self._write(partial(self._make, metadata, fill))
-                return await self._load(metadata.id)
+                await self._write(partial(self._make, session_id, fill))
+                return await self._load(session_id)
             finally:
-                self._making.discard(metadata.id)
+                self._making.discard(session_id)
 
     @contextmanager
     def _claimed(self, session_id: str) -> Iterator[None]:
@@ -244,13 +254,13 @@ class FileStore:
             raise SessionNotFound(directory.name)
         return load(self._files, directory, newer=self._newer)
 
-    def _make(self, metadata: Metadata, fill: Callable[[Path], None]) -> None:
+    def _make(self, session_id: str, fill: Callable[[Path], None]) -> None:
         """A session's directory, built aside and renamed: whoever sees it sees all of it."""
         if self._newer:
             why = "a newer version of agentd wrote this store, so it is open for reading only"
             raise StoreFailed(why, refused=True)
         self._identify()
-        building, final = self._sessions / f"{_NEW}{metadata.id}", self._sessions / metadata.id
+        building, final = self._sessions / f"{_NEW}{session_id}", self._sessions / session_id
         with saving():
             if self._files.exists(final):
                 raise FileExistsError(errno.EEXIST, "A session with this id exists")
@@ -259,7 +269,6 @@ class FileStore:
             self._files.mkdir(building)
             made = building
             try:
-                self._files.write_new(building / METADATA, metadata.dump_json())
                 fill(building)
                 self._files.sync_directory(building)
                 self._files.rename(building, final)
@@ -274,12 +283,16 @@ class FileStore:
                 self._tidy(made, [])
                 raise
 
-    def _write_first(self, entry: Entry, directory: Path) -> None:
+    def _write_first(self, metadata: Metadata, entry: Entry, directory: Path) -> None:
+        self._files.write_new(directory / METADATA, metadata.dump_json())
         starts = [draft for draft in entry.drafts if draft.kind == "turn"]
         if starts and is_open(starts[-1].body):
             self._files.write_new(directory / JOURNAL, b"")
         self._files.write_new(directory / FIRST, b"".join(entry.lines_from(0)))
 
-    def _copy(self, source: Path, segments: Sequence[Segment], through: int, directory: Path) -> None:
+    def _copy(
+        self, metadata: Metadata, source: Path, segments: Sequence[Segment], through: int, directory: Path
+    ) -> None:
+        self._files.write_new(directory / METADATA, metadata.dump_json())
         copy_through(self._files, segments, through, directory)
         link_blobs(self._files, source, directory)
