@@ -43,7 +43,10 @@ def main(arguments: list[str]) -> "NoReturn":
         root = _root(arguments)
         attached = launch.attach(root, os.environ)
     except WrongUse as wrong:
-        _end(2, f"agentd lsp: {wrong}\n{USAGE}" if str(wrong) else USAGE)
+        if not str(wrong):  # help is what was asked for
+            os.write(1, USAGE.encode())
+            _end(0, "")
+        _end(2, f"agentd lsp: {wrong}\n{USAGE}")
     except launch.LaunchFailed as failed:
         _end(1, f"agentd: {failed}\n")
     assert attached is not None

@@ -1,5 +1,6 @@
 """From a failure to what a person reads: one or two lines, and the exit code. Never a traceback."""
 
+import os
 from dataclasses import dataclass
 
 from agentd.client.failures import ConnectionLost
@@ -34,7 +35,6 @@ class Explanation:
 
 HINTS: dict[str, str] = {
     "sessionNotFound": "Use 'agentd session list' to see the available sessions.",
-    "invalidName": "Give a name within that length, on one line.",
     "sessionBusy": "Wait for the running turn, or stop it: Ctrl-C where it runs. A prompt can wait: --when-busy queue.",
     "sessionInUse": "Wait for the running turn, or stop it.",
     "modelUnavailable": "See 'agentd model list' for the models and 'agentd doctor' for what is missing.",
@@ -49,7 +49,8 @@ REASONS: dict[str, str] = {
     "network": "Check the connection ('agentd doctor').",
     "tooLong": "Send less of the earlier turns: 'agentd session clear ID --keep 10'.",
 }
-WRONG_KINDS = frozenset({"invalidName", "invalidParams"})
+WRONG_KINDS = frozenset({"invalidName", "invalidParams", "sessionNotFound", "ambiguousSession", "sessionArchived"})
+"""What is mended by typing something else: the session that was named, or what was asked of it."""
 
 
 def explain(error: AgentdError) -> Explanation:
@@ -66,6 +67,10 @@ def _words(error: AgentdError) -> str:
 
 
 def _hint(error: AgentdError) -> str | None:
+    if error.kind == "invalidName":
+        return None if "printable" in error.message else "Give a name within that length, on one line."
+    if error.kind == "ambiguousSession":
+        return "Give more of the id; 'agentd session rename ID NAME' gives one of them another name."
     if error.kind == "sessionArchived":
         asked = str(error.details.get("sessionId", "ID"))[:8]
         return f"'agentd session restore {asked}' or 'agentd session fork {asked}'."
@@ -74,6 +79,8 @@ def _hint(error: AgentdError) -> str | None:
 
 def reason_hint(reason: str) -> str | None:
     """What to do about a model call that failed for this reason."""
+    if reason == "authentication" and os.environ.get("ANTHROPIC_API_KEY"):  # it wins over a kept one
+        return "The key in ANTHROPIC_API_KEY was used: set it anew, or unset it and use 'agentd key set'."
     return REASONS.get(reason)
 
 

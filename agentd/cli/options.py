@@ -24,8 +24,24 @@ SessionId = Annotated[
 ]
 
 
+def check_store() -> None:
+    """Raises WrongUse when AGENTD_HOME names what can be no store: better here than by a daemon that does not start."""
+    chosen = os.environ.get("AGENTD_HOME", "")
+    if not chosen:
+        return
+    path = Path(chosen).expanduser()
+    if not path.is_absolute():
+        raise WrongUse(f"AGENTD_HOME is '{chosen}': it would be another store in each folder",
+                       f"Give an absolute path: AGENTD_HOME='{path.absolute()}'")  # fmt: skip
+    existing = next(folder for folder in (path, *path.parents) if folder.exists() or folder.is_symlink())
+    if not existing.is_dir():
+        raise WrongUse(f"AGENTD_HOME is '{chosen}', and {existing} is not a directory",
+                       "Name a directory, or leave it unset.")  # fmt: skip
+
+
 def address(root: Path | None = None, working_dir: Path | None = None) -> Address:
     """The daemon that these options name."""
+    check_store()
     for option, folder in (("--root", root), ("--working-dir", working_dir)):
         if folder is not None and not folder.expanduser().is_dir():
             raise WrongUse(f"{option}: '{folder}' is not a directory")

@@ -76,7 +76,10 @@ def main(arguments: list[str]) -> NoReturn:
     try:
         options = Options(arguments)
     except ValueError as wrong:
-        sys.stderr.write(f"agentd serve: {wrong}\n{USAGE}" if str(wrong) else USAGE)
+        if not str(wrong):  # help is what was asked for
+            sys.stdout.write(USAGE)
+            sys.exit(0)
+        sys.stderr.write(f"agentd serve: {wrong}\n{USAGE}")
         sys.exit(2)
     if options.detach:
         _detach(options.ready_fd)

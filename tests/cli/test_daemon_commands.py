@@ -198,3 +198,30 @@ def test_the_daemon_that_a_chat_starts_serves_the_next(make_machine: MakeMachine
     pid = machine.ok("status", "--json").json["pid"]
     machine.ok("chat", "three four")
     assert machine.ok("status", "--json").json["pid"] == pid
+
+
+def test_key_alone_is_its_status(bare: Machine) -> None:
+    done = bare.run("key")
+    assert (done.code, done.err) == (1, "")
+    assert "No key for Claude" in done.out
+    assert bare.run("key", "set", "--json", stdin=SECRET + "\n").json["provider"] == "anthropic"
+    assert "No such command 'statsu'" in bare.run("key", "statsu").err
+    assert "stray" not in bare.ok("key", "set", "--help").out
+
+
+@pytest.mark.parametrize("command", ["lsp", "serve"])
+def test_help_of_the_programs_that_editors_start(bare: Machine, command: str) -> None:
+    done = bare.ok(command, "--help")
+    assert f"usage: agentd {command}" in done.out
+    assert done.err == ""
+
+
+@pytest.mark.parametrize("command", [["session", "list"], ["status"], ["logs"], ["key", "status"], ["search", "x"]])
+def test_a_store_that_can_be_none(bare: Machine, command: list[str]) -> None:
+    file = bare.home.write("file", "")
+    for chosen, told in (("here", "would be another store in each folder"), (str(file), "is not a directory")):
+        bare.variables = {"AGENTD_HOME": chosen}
+        done = bare.run(*command)
+        assert done.code == 2
+        assert told in done.err
+    assert not (bare.home.root / "here").exists()

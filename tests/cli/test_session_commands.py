@@ -72,7 +72,7 @@ def test_archive_and_restore(machine: Machine) -> None:
     everything = machine.ok("session", "list", "--all", "--json").json["sessions"]
     assert {session["status"] for session in everything} == {"active", "archived"}
     refused = machine.run("chat", "--resume", "auth", "Go on")
-    assert refused.code == 1
+    assert refused.code == 2
     assert "is archived" in refused.err
     assert "agentd session restore" in refused.err
     assert "Restored session 'auth'" in machine.ok("session", "restore", "auth").out
@@ -87,7 +87,7 @@ def test_fork(machine: Machine) -> None:
     assert machine.ok("session", "fork", "auth", "--json").json["session"]["turnCount"] == 2
     assert machine.ok("session", "fork", "auth", "0").out.startswith("Forked at turn 0")
     assert machine.ok("session", "show", "auth", "--json").json["session"]["turnCount"] == 2
-    assert machine.run("session", "fork", "auth", "9").code in (1, 2)
+    assert machine.run("session", "fork", "auth", "9").code == 2
 
 
 def test_resume_with_a_prompt(machine: Machine) -> None:
@@ -114,7 +114,7 @@ def test_new_and_update(machine: Machine) -> None:
 @pytest.mark.parametrize("command", ["show", "archive", "restore", "clear", "fork"])
 def test_not_found(bare: Machine, command: str) -> None:
     done = bare.run("session", command, "abc123")
-    assert done.code == 1
+    assert done.code == 2
     assert done.err == "Error: Session 'abc123' not found\nUse 'agentd session list' to see the available sessions.\n"
 
 
@@ -122,7 +122,7 @@ def test_not_found_by_resume(bare: Machine) -> None:
     for arguments in (["session", "resume", "abc123", "hi there"], ["chat", "--resume", "abc123", "hi there"],
                       ["chat", "--session", "550e8400-e29b-41d4-a716-446655440000", "hi"]):  # fmt: skip
         done = bare.run(*arguments)
-        assert done.code == 1
+        assert done.code == 2
         assert "not found" in done.err
 
 

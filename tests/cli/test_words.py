@@ -26,6 +26,12 @@ KNOWN = tuple(GROUPS)
         (["show", "me", "the", "tests"], ["chat", "show", "me", "the", "tests"]),
         (["--", "--really?", "yes"], ["chat", "--", "--really?", "yes"]),
         ([""], ["chat", ""]),
+        (["chta hello there"], ["chat", "chta hello there"]),
+        (["what", "does", "this", "do"], ["chat", "what", "does", "this", "do"]),
+        (["server", "logs", "are", "empty"], ["chat", "server", "logs", "are", "empty"]),
+        (["runs", "fail"], ["chat", "runs", "fail"]),
+        (["step", "through", "it"], ["chat", "step", "through", "it"]),
+        (["modal", "dialogs", "stay", "open"], ["chat", "modal", "dialogs", "stay", "open"]),
     ],
 )
 def test_meaning(given: list[str], meant: list[str]) -> None:
@@ -43,6 +49,11 @@ def test_meaning(given: list[str], meant: list[str]) -> None:
         (["sesion", "list"], "'agentd session list'"),
         (["modle", "install"], "'agentd model install'"),
         (["--session", "work", "stauts"], "'agentd status'"),
+        (["chta", "hello"], "'agentd chat hello'"),
+        (["chatt", "hello", "there"], 'agentd "chatt hello there"'),
+        (["reusme", "abc123"], "'agentd resume abc123'"),
+        (["contniue", "please"], "'agentd continue please'"),
+        (["sesion", "shw", "x"], "'agentd session shw x'"),
     ],
 )
 def test_typos_cost_no_model_call(given: list[str], hint: str) -> None:
