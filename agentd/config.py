@@ -6,12 +6,12 @@ the daemon: it is named in ``problems`` (shown by status and doctor) and its def
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentd.protocol import Mode
+from agentd.protocol import Mode, Price
 
 CONFIG_FILE = "config.toml"
 DEFAULTS = "All settings have their defaults until it is mended."
@@ -24,7 +24,10 @@ class Settings(BaseModel):
     speaks the Messages API. ``api_key_command``: argv whose first line of output is the key. ``mode``: of new
     sessions. ``idle_minutes``: the daemon ends after this long with nobody attached and no turn. ``max_tokens``: the
     longest reply. ``retries``: how often a model call that failed before its first word is tried again, the first time
-    after ``retry_seconds``. ``stall_seconds``: a model that says nothing for this long is given up.
+    after ``retry_seconds``. ``stall_seconds``: a model that says nothing for this long is given up. ``prices``: of
+    models, by id, over the public ones. ``naming``: who names a session after its first turn: its ``model``, the
+    prompt's ``words``, or nobody (``off``). ``compact_at``: earlier turns are summarised when the conversation fills
+    this part of the model's window (1: never by itself).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +42,9 @@ class Settings(BaseModel):
     retries: int = Field(default=4, ge=0, le=20)
     retry_seconds: float = Field(default=1.0, gt=0)
     stall_seconds: float = Field(default=75.0, gt=0)
+    prices: dict[str, Price] = Field(default_factory=dict)
+    naming: Literal["model", "words", "off"] = "model"
+    compact_at: float = Field(default=0.8, gt=0, le=1)
 
 
 def config_dir() -> Path:

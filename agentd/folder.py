@@ -16,6 +16,7 @@ from typing import Any
 import anyio.to_thread
 
 from agentd import clock
+from agentd.errors import InvalidParams, StoreFailed
 from agentd.protocol import DocumentInfo
 from agentd.protocol.base import sound_text
 
@@ -56,6 +57,20 @@ class ProjectFolder:
     async def documents(self, session_id: str) -> tuple[DocumentInfo, ...]:
         """The session's documents, by name."""
         return await anyio.to_thread.run_sync(_documents, self._path / "sessions" / session_id)
+
+    def documents_uri(self, session_id: str) -> str:
+        """Of the directory of the session's documents, there or not."""
+        return (self._path / "sessions" / session_id).as_uri()
+
+    async def create_document(self, session_id: str, name: str, text: str) -> str:
+        """Make a document and answer its URI. Raises InvalidParams for a name that is none or is taken, StoreFailed."""
+        await self.ensure()
+        try:
+            return await anyio.to_thread.run_sync(_create, self._path, session_id, checked_document(name), text)
+        except FileExistsError:
+            raise InvalidParams(f"name: this session has a document '{name}' already; it was left as it is") from None
+        except OSError as error:
+            raise StoreFailed(error.strerror or str(error), "document") from None
 
     async def branch(self) -> str | None:
         """The branch that is checked out, read from git's HEAD as text."""
@@ -107,6 +122,30 @@ def make_project(root: Path) -> Path:
     _write_new(path / ".gitignore", GITIGNORE)
     _write_new(path / "project-id", str(uuid.uuid4()) + "\n")
     return path
+
+
+def checked_document(name: str) -> str:
+    """A file name of a document, with ``.md``. Raises InvalidParams for what leads elsewhere or could not be shown."""
+    stripped = name.strip()
+    file = stripped if stripped.lower().endswith(".md") else f"{stripped}.md"
+    plain = file.isprintable() and not set(file) & set('/\\:*?"<>|') and not file.startswith(".")
+    if not stripped or not plain or len(file.encode()) > 200:
+        raise InvalidParams("name: a document's name is one file name: 1 to 200 bytes, no slashes, no dot in front")
+    return file[:-3] + ".md"
+
+
+def _create(folder: Path, session_id: str, name: str, text: str) -> str:
+    """In a worker. A link in place of a directory is not followed: it may lead out of the project."""
+    directory = folder / "sessions" / session_id
+    for place in (folder, directory.parent, directory):
+        place.mkdir(mode=0o700, exist_ok=True)
+        if place.is_symlink():
+            raise OSError(errno.ELOOP, "a symbolic link stands in its place", str(place))
+    path = directory / name
+    if path.exists() or path.is_symlink():
+        raise FileExistsError
+    _write_new(path, text)
+    return path.as_uri()
 
 
 def _write_new(path: Path, text: str) -> None:

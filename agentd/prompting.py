@@ -5,7 +5,6 @@ whole. Only a client that cancels its request, or ``interrupt``, ends a turn.
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from dataclasses import dataclass
 from agentd import clock
 from agentd.core.limits import check_prompt
 from agentd.core.metadata import Metadata, checked_name
+from agentd.core.records import turn_draft
 from agentd.errors import InvalidParams, SessionArchived, SessionBusy, SessionNotFound
-from agentd.protocol import ChatParams, SessionTurn, Turn, TurnEvent
+from agentd.making import new_metadata, with_profile
+from agentd.protocol import ChatParams, NewParams, SessionTurn, Turn, TurnEvent
 from agentd.session import OpenSession, Peer, queued_turn, text_digest
 from agentd.store.api import QueuedPrompt
 from agentd.turns import PromptSettings, begin, begin_queued
@@ -51,13 +52,13 @@ async def chat(workspace: Workspace, peer: Peer, params: ChatParams) -> SessionT
         raise
     if accepted.at_once:
         return SessionTurn(session=accepted.session.view(), turn=accepted.turn)
-    return await _until_ended(workspace, peer, accepted)
+    return await until_ended(workspace, peer, accepted)
 
 
 async def retry(workspace: Workspace, peer: Peer, asked: str) -> SessionTurn:
     """``agentd/turn/retry``: the failed or interrupted last prompt again; with none, the first prompt that waits."""
     accepted = await workspace.tasks.own(_accept_retry(workspace, peer, asked))
-    return await _until_ended(workspace, peer, accepted)
+    return await until_ended(workspace, peer, accepted)
 
 
 async def interrupt(workspace: Workspace, asked: str, number: int | None) -> Turn:
@@ -75,6 +76,21 @@ async def interrupt(workspace: Workspace, asked: str, number: int | None) -> Tur
         raise InvalidParams("turn: nothing runs in this session")
 
 
+async def detach(workspace: Workspace, asked: str) -> Turn:
+    """The running turn is a background one from now on: listed as such, and marked until somebody has looked."""
+    async with workspace.using(asked) as session, session.order:
+        live = session.live
+        if live is None:
+            raise InvalidParams(f"Session '{session.id[:8]}': no turn runs that could go to the background")
+        if not live.start.background:
+            start = live.start.model_copy(update={"background": True})
+            await workspace.write(session, [turn_draft(start)])
+            live.restate(start)
+            session.log.log_event("turn/detached", {"turn": live.number})
+            workspace.publish_session("session/changed", session)
+        return live.snapshot()
+
+
 def stop(session: OpenSession) -> None:
     """End the running turn now. What waits goes on waiting until somebody says so."""
     if session.scope is not None:
@@ -82,7 +98,7 @@ def stop(session: OpenSession) -> None:
         session.scope.cancel()
 
 
-async def _until_ended(workspace: Workspace, peer: Peer, accepted: Accepted) -> SessionTurn:
+async def until_ended(workspace: Workspace, peer: Peer, accepted: Accepted) -> SessionTurn:
     try:
         turn = await asyncio.shield(accepted.ended)
     except asyncio.CancelledError:
@@ -108,6 +124,7 @@ def _stop_turn(workspace: Workspace, accepted: Accepted) -> None:
 
 async def _accept(workspace: Workspace, peer: Peer, params: ChatParams) -> Accepted:
     workspace.tasks.spawn(workspace.models.warm())
+    params = await with_profile(workspace, params)
     context = await workspace.screen.gather(params.prompt, params.context)
     async with await _session_for(workspace, peer, params) as session, session.order:
         if known := await _same_prompt(session, params):
@@ -198,16 +215,8 @@ async def _new_unless_resent(workspace: Workspace, peer: Peer, params: ChatParam
 
 
 async def _new_metadata(workspace: Workspace, peer: Peer, params: ChatParams, name: str | None) -> Metadata:
-    return await workspace.new_metadata(
-        str(uuid.uuid4()),
-        peer.environment,
-        name=name,
-        name_source="user" if name else None,
-        model=params.model,
-        mode=params.mode,
-        profile=params.profile,
-        working_dir=peer.cwd or None,
-    )
+    asked = NewParams(name=name, model=params.model, mode=params.mode, profile=params.profile)
+    return await new_metadata(workspace, peer.environment, asked, peer.cwd)
 
 
 def _subscribe(session: OpenSession, peer: Peer) -> None:
@@ -263,7 +272,7 @@ async def _accept_retry(workspace: Workspace, peer: Peer, asked: str) -> Accepte
         for prompt in session.waiting:
             # Who says that it goes on lends key and endpoint to prompts whose own client is gone.
             session.environments.setdefault(prompt.number, dict(peer.environment))
-        if last is not None and last.status in ("failed", "interrupted"):
+        if last is not None and last.compacted is None and last.status in ("failed", "interrupted"):
             turn = await _begin_again(workspace, peer, session, last)
         elif session.waiting:
             turn = await begin_queued(workspace, session, session.waiting[0])

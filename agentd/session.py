@@ -164,14 +164,14 @@ class OpenSession:
         """A turn runs: its start is on disk, and with it the settings that its prompt named."""
         self.live, self.scope = live, scope
         self.remember(live.start)
-        time, snippet = live.start.started, one_line(prompt_of(live.start) or "")
+        time, snippet = live.start.started, one_line(prompt_of(live.start) or "") or self.metadata.last_prompt
         first = self.metadata.first_message or snippet
         self.metadata = self.metadata.changed(
             **settings,
             last_active=time,
             last_prompt=snippet,
             first_message=first,
-            turn_count=self.metadata.turn_count + (live.start.retry_of is None),
+            turn_count=self.metadata.turn_count + _counted(live.start),
         )
 
     def end(self, turn: Turn) -> None:
@@ -186,6 +186,7 @@ class OpenSession:
             message_count=turn.messages or self.metadata.message_count,
             tool_count=self.metadata.tool_count + sum(1 for item in turn.items if item.kind == "tool"),
             usage=usage,
+            last_turn=turn.status,
             unseen_turn=turn.number if turn.background else self.metadata.unseen_turn,
         )
 
@@ -206,9 +207,10 @@ class OpenSession:
         self.metadata = known.changed(
             tool_count=known.tool_count + sum(1 for item in turn.items if item.kind == "tool"),
             last_active=turn.ended,
+            last_turn=turn.status,
             last_prompt=prompt,
             first_message=known.first_message or prompt,
-            turn_count=known.turn_count + (not begun and turn.retry_of is None),
+            turn_count=known.turn_count + (not begun and _counted(turn)),
             message_count=turn.messages or self.messages_after(turn),
         )
         return True
@@ -254,6 +256,11 @@ class OpenSession:
             waiting.set_result(turn)
 
 
+def _counted(turn: Turn) -> bool:
+    """Whether a turn adds to the session's turns: one that only sends a prompt again, or compacts, does not."""
+    return turn.retry_of is None and turn.compacted is None
+
+
 def text_digest(text: str) -> str:
     """A prompt's text as a key: prompts may be long."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -280,6 +287,8 @@ def queued_turn(prompt: QueuedPrompt) -> Turn:
 
 def messages_of(turn: Turn) -> int:
     """Messages that a turn adds: prompts, and each stretch of reply between them. A prompt sent again counts once."""
+    if turn.compacted is not None:
+        return 0
     speakers = [SPEAKERS[item.kind] for item in turn.items if item.kind in SPEAKERS]
     before = [None, *speakers]
     spoken = [who for who, last in zip(speakers, before, strict=False) if who == "user" or who != last]

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import anyio
 
 from agentd.errors import AgentdError
 
@@ -19,6 +22,8 @@ class Tasks:
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
+        self._asides: set[anyio.CancelScope] = set()
+        self._ending = False
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Begin this work now."""
@@ -53,6 +58,22 @@ class Tasks:
         done.add_done_callback(lambda future: future.cancelled() or future.exception())
         self.spawn(run())
         return done
+
+    @contextmanager
+    def aside(self, seconds: float) -> Iterator[None]:
+        """Work that nobody waits for, for so long at most; the end of the daemon ends it."""
+        with anyio.move_on_after(0 if self._ending else seconds) as scope:
+            self._asides.add(scope)
+            try:
+                yield
+            finally:
+                self._asides.discard(scope)
+
+    def end_asides(self) -> None:
+        """The daemon ends: what nobody waits for is not waited for."""
+        self._ending = True
+        for scope in self._asides:
+            scope.cancel()
 
     async def finished(self) -> None:
         """Wait until nothing runs, what begins meanwhile included."""

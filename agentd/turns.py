@@ -5,22 +5,19 @@ the turn's end, with all that was streamed kept.
 """
 
 import logging
-import random
-from collections.abc import Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import anyio
 
 from agentd import clock
-from agentd.context import readme_head
-from agentd.core.exchange import ModelTraits, Request
-from agentd.core.history import build_request
+from agentd.asking import request_for
 from agentd.core.live import LiveTurn
-from agentd.core.readme import first_words
-from agentd.core.records import item_draft, turn_draft
+from agentd.core.records import Draft, item_draft, turn_draft
 from agentd.errors import AgentdError, ModelFailed, SessionBusy, StoreFailed
 from agentd.models.api import Model
+from agentd.naming import name_session
 from agentd.protocol import (
     ContextText,
     Item,
@@ -34,23 +31,19 @@ from agentd.protocol import (
     TurnStatus,
     UsageEvent,
 )
+from agentd.running import Running, Work, ask
 from agentd.session import OpenSession
 from agentd.store.api import QueuedPrompt
 from agentd.stream import Stream
+from agentd.summing import make_room
 from agentd.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-LONGEST_WAIT = 60.0
-"""Seconds. A provider that wants us to wait longer is told to the person instead."""
 ROUNDS = 50
-BYTES_A_TOKEN = 6
+SHORTER = 0.6
+"""Of the window, for a second try."""
 ABOUT = 420
 """Characters of the README that the embedded model is shown."""
-SYSTEM = (
-    "You are a coding assistant that people reach from their editor. Be brief and exact, answer in Markdown, and say "
-    "so when you do not know. The project is at {root}."
-)
-SYSTEM_EMBEDDED = "You are a concise assistant for a software project."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +93,44 @@ async def begin(
         mode=settings.mode,
         profile=settings.profile,
     )
-    await workspace.write(session, [turn_draft(turn), item_draft(number, turn.items[0])])
     named = {"mode": settings.mode, "profile": settings.profile}
     if traits:
         named |= {"model": traits.id, "provider": traits.provider}
     changes = {key: value for key, value in named.items() if value is not None}
-    session.begin(LiveTurn(turn), anyio.CancelScope(), changes)
-    session.waiter(number)
-    session.log.log_event("turn/started", {"turn": number, "model": turn.model})
-    workspace.publish(session, TurnEvent(type="turn/started", turn=turn))
-    workspace.publish_session("session/changed", session)
-    workspace.tasks.spawn(_run(workspace, session, dict(environment)))
+    await start(workspace, session, turn, environment, _rounds, changes)
     return turn
 
 
-async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[str, str]) -> None:
+async def start(
+    workspace: Workspace,
+    session: OpenSession,
+    turn: Turn,
+    environment: Mapping[str, str],
+    work: Work,
+    settings: Mapping[str, Any],
+) -> None:
+    """Begin this turn, within ``session.order``: on disk, then shown, then ``work`` runs in the daemon's tasks."""
+    await workspace.write(session, [turn_draft(turn), *(item_draft(turn.number, item) for item in turn.items)])
+    session.begin(LiveTurn(turn), anyio.CancelScope(), settings)
+    session.waiter(turn.number)
+    session.log.log_event("turn/started", {"turn": turn.number, "model": turn.model})
+    workspace.publish(session, TurnEvent(type="turn/started", turn=turn))
+    workspace.publish_session("session/changed", session)
+    workspace.tasks.spawn(_run(workspace, session, dict(environment), work))
+
+
+async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[str, str], work: Work) -> None:
     live, scope = session.live, session.scope
     assert live is not None and scope is not None
     session.users += 1
     problem: Problem | None = None
+    marks: Sequence[Draft] = ()
     stream = Stream(workspace, session, live)
     if workspace.closing:
         scope.cancel()  # it was being written when the daemon was told to end
     with scope:
         try:
-            await _rounds(workspace, session, live, stream, environment)
+            marks = await work(Running(workspace, session, live, stream, environment))
         except AgentdError as error:
             problem = Problem(kind=error.kind, message=error.message, retryable=True)
         except Exception:
@@ -135,7 +141,9 @@ async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[
         problem = Problem(kind="interrupted", message=reason, retryable=True)
     status: TurnStatus = "interrupted" if scope.cancelled_caught else "failed" if problem else "completed"
     try:
-        await _finish(workspace, session, live, stream, status, problem)
+        await _finish(workspace, session, live, stream, status, problem, marks)
+        if session.last is not None and _wants_name(workspace, session, session.last):
+            workspace.tasks.spawn(name_session(workspace, session.id, session.last, environment))
     except Exception:
         # A mistake of ours must not leave a session that runs for ever.
         logger.exception("session %s: turn %d could not be ended", session.id[:8], live.number)
@@ -146,89 +154,43 @@ async def _run(workspace: Workspace, session: OpenSession, environment: Mapping[
         workspace.let_go(session)
 
 
-async def _rounds(
-    workspace: Workspace, session: OpenSession, live: LiveTurn, stream: Stream, environment: Mapping[str, str]
-) -> None:
+def _wants_name(workspace: Workspace, session: OpenSession, turn: Turn) -> bool:
+    known = session.metadata
+    asked = workspace.settings.naming != "off" and not workspace.closing
+    fresh = known.name is None and known.name_source is None and known.parent_id is None
+    return asked and fresh and turn.status == "completed" and turn.compacted is None
+
+
+async def _rounds(run: Running) -> Sequence[Draft]:
     """Ask the model until it ends the turn."""
-    model = workspace.models.find(session.metadata.model or await workspace.models.default(environment))
+    workspace, session, live, stream = run.workspace, run.session, run.live, run.stream
+    model = workspace.models.find(session.metadata.model or await workspace.models.default(run.environment))
+    await make_room(run, model)
     for _ in range(ROUNDS):
-        request = await _request(workspace, session, live, model.traits)
-        live.begin_call()
-        await _ask(workspace, session, model, request, stream, environment)
+        await _call(run, model)
         stream.flush()
         if live.usage is not None:
             workspace.publish(session, UsageEvent(turn=live.number, usage=live.usage))
         if live.stop_reason == "pause_turn":
             continue
         if live.stop_reason != "tool_use" or not _answer_tools(live, stream):
-            return
+            return ()
         await _take_steers(workspace, session, live)
     raise ModelFailed(f"The model was asked {ROUNDS} times and did not end its turn.", "badReply", retryable=True)
 
 
-async def _request(workspace: Workspace, session: OpenSession, live: LiveTurn, traits: ModelTraits) -> Request:
-    conversation = await session.log.conversation(traits.context_window * BYTES_A_TOKEN)
-    left_out = {live.number, live.start.retry_of}
-    earlier = [turn for turn in conversation.turns if turn.number not in left_out]
-    return build_request(
-        traits,
-        earlier,
-        await _shown(workspace, live, traits),
-        system=[SYSTEM_EMBEDDED if traits.embedded else SYSTEM.format(root=workspace.root), *conversation.system],
-        summary=conversation.summary,
-        max_tokens=workspace.settings.max_tokens,
-        thinking=workspace.settings.thinking,
-    )
-
-
-async def _shown(workspace: Workspace, live: LiveTurn, traits: ModelTraits) -> Turn:
-    """The running turn as the model is shown it.
-
-    The embedded model cannot look at the project, so the first words of its README go before the prompt: so small a
-    model heeds what stands beside the question, and hardly what stands in the system prompt.
-    """
-    turn = live.snapshot()
-    head = await readme_head(workspace.root) if traits.embedded else None
-    about = first_words(head, ABOUT) if head else None
-    if not about:
-        return turn
-    prompt, *rest = turn.items
-    readme = ContextText(title=f"From the README of this project, {workspace.root.name}", text=about)
-    prompt = prompt.model_copy(update={"context": (readme, *(prompt.context or ()))})
-    return turn.model_copy(update={"items": (prompt, *rest)})
-
-
-async def _ask(
-    workspace: Workspace,
-    session: OpenSession,
-    model: Model,
-    request: Request,
-    stream: Stream,
-    environment: Mapping[str, str],
-) -> None:
-    """One call of the model. What fails before its first word is tried again, visibly; later than that, never."""
-    for attempt in range(workspace.settings.retries + 1):
+async def _call(run: Running, model: Model) -> None:
+    """One round. What the model finds too long is asked once more, shorter: our estimate of its tokens was too low."""
+    for part in (1.0, SHORTER):
+        traits = replace(model.traits, context_window=int(model.traits.context_window * part))
+        request = await request_for(run.workspace, run.session, run.live, traits)
+        run.live.begin_call()
         try:
-            async with aclosing(model.stream(request, environment)) as events:  # type: ignore[type-var]
-                async for event in events:
-                    stream.feed(event)
-            stream.check()
+            await ask(run, model, request)
             return
         except ModelFailed as error:
-            wait = _wait(error, attempt, workspace.settings.retry_seconds)
-            if stream.spoke or not error.retryable or attempt == workspace.settings.retries or wait > LONGEST_WAIT:
+            if error.reason != "tooLong" or run.stream.spoke or part == SHORTER:
                 raise
-            message = f"{error.message} Asking again in {wait:.0f} s ({attempt + 1} of {workspace.settings.retries})."
-            notice = Notice(kind="retry", message=message, turn=stream.live.number, seconds=round(wait, 1))
-            workspace.publish(session, notice)
-            await anyio.sleep(wait)
-
-
-def _wait(error: ModelFailed, attempt: int, base: float) -> float:
-    """Seconds: what the provider asks for, else doubling from ``base``, a little apart from everybody else's."""
-    if error.retry_after is not None:
-        return max(error.retry_after, 0.0)
-    return min(LONGEST_WAIT, base * 2.0**attempt) * random.uniform(0.9, 1.1)  # noqa: S311
 
 
 def _answer_tools(live: LiveTurn, stream: Stream) -> bool:
@@ -267,6 +229,7 @@ async def _finish(
     stream: Stream,
     status: TurnStatus,
     problem: Problem | None,
+    marks: Sequence[Draft],
 ) -> None:
     """Keep all that the turn brought, tell everybody, and take up the next prompt that waits."""
     with anyio.CancelScope(shield=True):
@@ -274,7 +237,7 @@ async def _finish(
         async with session.order:
             turn = live.ended(status, clock.now(), problem)
             turn = turn.model_copy(update={"messages": session.messages_after(turn)})
-            drafts = [*(item_draft(turn.number, item) for item in turn.items[1:]), turn_draft(turn)]
+            drafts = [*(item_draft(turn.number, item) for item in turn.items[live.begun :]), *marks, turn_draft(turn)]
             try:
                 await workspace.write(session, drafts)
                 session.log.journal_clear()

@@ -6,24 +6,26 @@ running turns is ``turns.py``'s. Requests become calls of these methods in ``ser
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 
-from agentd import clock
-from agentd.config import Settings
+from agentd.config import Settings, config_dir
 from agentd.context import Screen
 from agentd.core import lookup
 from agentd.core.documents import OpenDocuments
 from agentd.core.metadata import Metadata, session_view
+from agentd.core.prices import PriceTable
 from agentd.core.records import Draft
 from agentd.errors import AgentdError, StoreFailed
 from agentd.folder import ProjectFolder
 from agentd.models.api import Catalog
+from agentd.profiles import Profiles
 from agentd.protocol import (
+    DocumentInfo,
     DocumentsChanged,
     Event,
     EventParams,
@@ -46,11 +48,15 @@ PAGE = 50
 class Workspace:
     """One root's sessions, clients and documents. Made and used on the event loop."""
 
-    def __init__(self, root: Path, store: Store, models: Catalog, settings: Settings) -> None:
+    def __init__(
+        self, root: Path, store: Store, models: Catalog, settings: Settings, profiles: Profiles | None = None
+    ) -> None:
         self.root = root
         self.store = store
         self.models = models
         self.settings = settings
+        self.profiles = profiles or Profiles(config_dir() / "agents")
+        self.prices = PriceTable(settings.prices)
         self.tasks = Tasks()
         self.documents = OpenDocuments()
         self.screen = Screen(root, self.documents)
@@ -88,6 +94,7 @@ class Workspace:
     async def close(self) -> None:
         """Interrupt what runs, wait until it is saved, and close the files."""
         self.closing = True
+        self.tasks.end_asides()
         for session in self.sessions.values():
             if session.scope is not None:
                 session.scope.cancel()
@@ -192,12 +199,15 @@ class Workspace:
 
     @asynccontextmanager
     async def using_new(self, metadata: Metadata) -> AsyncIterator[OpenSession]:
-        """A session that is made now, open as long as the block runs. Its creation is published."""
+        """A session that is made now, open as long as the block runs. Its creation is published.
+
+        A sub-session's is told as a fork, the word of the systems that have them.
+        """
         await self.folder.ensure()
         session = self.adopt(OpenSession.of(await self.keep(self.store.create(metadata, ()))))
         session.users += 1
         try:
-            self.publish_session("session/created", session)
+            self.publish_session("session/forked" if metadata.parent_id else "session/created", session)
             yield session
         finally:
             session.users -= 1
@@ -372,25 +382,15 @@ class Workspace:
         self.tasks.spawn(self._publish_documents(session_id))
 
     async def _publish_documents(self, session_id: str) -> None:
-        documents = await self.folder.documents(session_id)
-        session = self.sessions.get(session_id)
-        if session is not None:
-            session.metadata = session.metadata.changed(file_count=len(documents))
-            self.publish(session, DocumentsChanged(documents=documents))
-            self.save_soon(session)
+        with suppress(AgentdError):  # a directory that is no session's, or a session that cannot be read
+            async with self.using(session_id) as session:
+                if session.id == session_id:
+                    self.documents_counted(session, await self.folder.documents(session_id))
 
-    async def new_metadata(self, session_id: str, environment: Mapping[str, str], **fields: Any) -> Metadata:
-        """Metadata of a session that begins now; a field that is None has its default."""
-        given = {key: value for key, value in fields.items() if value is not None}
-        model = given.pop("model", None) or await self.models.default(environment)
-        traits = self.models.traits(model)
-        time = clock.now()
-        return Metadata(
-            id=session_id,
-            created=time,
-            last_active=time,
-            model=traits.id,
-            provider=traits.provider,
-            branch=await self.folder.branch(),
-            **{"mode": self.settings.mode, "working_dir": str(self.root), **given},
-        )
+    def documents_counted(self, session: OpenSession, documents: tuple[DocumentInfo, ...]) -> None:
+        """A session's documents have changed: who listens is told which there are, everybody how many."""
+        self.publish(session, DocumentsChanged(documents=documents))
+        if session.metadata.file_count != len(documents):
+            session.metadata = session.metadata.changed(file_count=len(documents))
+            self.publish_session("session/changed", session)
+            self.save_soon(session)

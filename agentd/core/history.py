@@ -110,6 +110,11 @@ def build_request(
     )
 
 
+def tokens_of(turn: Turn) -> int:
+    """About the tokens that a turn takes of a window, on the safe side."""
+    return cost(_steps(turn, tools=True, thinking=False))
+
+
 def _thinking_budget(traits: ModelTraits, wanted: int | None, reply: int) -> int | None:
     """A budget leaves room for the reply: where it would not, it gets three quarters of it."""
     if not (wanted and traits.thinking):

@@ -42,6 +42,8 @@ class LiveTurn:
     def __init__(self, turn: Turn) -> None:
         self._start = turn
         self._items: list[Item] = list(turn.items)
+        self.begun = len(turn.items)
+        """How many items it was begun with: those are on record."""
         self._newest = max([len(turn.items), *(_number(item.id) for item in turn.items)])
         self._open: Item | None = None
         self._open_at = 0
@@ -71,6 +73,10 @@ class LiveTurn:
         if self._earlier_calls is None or self._this_call is None:
             return self._this_call or self._earlier_calls
         return self._earlier_calls.plus(self._this_call)
+
+    def restate(self, start: Turn) -> None:
+        """What is said of the turn beside its items has changed, on disk already."""
+        self._start = start
 
     def begin_call(self) -> None:
         """A further call of the model: its usage adds to what is there."""

@@ -4,12 +4,13 @@ Frozen: a change is a new value, written before anybody sees it. What can be cou
 usage) is derived and may lag behind on disk.
 """
 
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentd.errors import InvalidName
-from agentd.protocol import ForkedFrom, Mode, Session, SessionState, SessionStatus, Usage
+from agentd.protocol import ForkedFrom, Mode, Session, SessionState, SessionStatus, TurnStatus, Usage
 
 METADATA_VERSION = 1
 NAME_LIMIT = 256
@@ -57,6 +58,7 @@ class Metadata(BaseModel):
     usage: Usage | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     unseen_turn: int | None = None
+    last_turn: TurnStatus | None = None
 
     def changed(self, **values: Any) -> "Metadata":
         """A copy with these fields."""
@@ -65,6 +67,18 @@ class Metadata(BaseModel):
     def dump_json(self) -> bytes:
         """The file's bytes: indented, absent rather than null."""
         return self.model_dump_json(exclude_none=True, indent=2).encode() + b"\n"
+
+
+_SECRET = re.compile(r"(?i)(api_?key|secret|token|password|passwd|credential|authorization)s?$")
+
+
+def without_secrets(value: Any) -> Any:
+    """A configuration as it may be kept: what is named like a key or a password is left out, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_secrets(one) for key, one in value.items() if not _SECRET.search(str(key))}
+    if isinstance(value, list | tuple):
+        return [without_secrets(one) for one in value]
+    return value
 
 
 def checked_name(name: str) -> str:

@@ -1,6 +1,6 @@
 """What the turn loop asks of a model."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from agentd.core.exchange import ModelEvent, ModelTraits, Request
@@ -13,7 +13,7 @@ class Model(Protocol):
     @property
     def traits(self) -> ModelTraits: ...
 
-    def stream(self, request: Request, environment: Mapping[str, str]) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: Request, environment: Mapping[str, str]) -> AsyncGenerator[ModelEvent]:
         """One call, without retries. Ends after ``Stopped``.
 
         ``environment`` is the prompting client's (key, endpoint, proxy). Raises ``ModelUnavailable`` (no key, not

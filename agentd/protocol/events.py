@@ -67,7 +67,7 @@ class Notice(Wire):
     """
 
     type: Literal["notice"] = "notice"
-    kind: Literal["retry", "saving", "resync", "queue", "store"]
+    kind: Literal["retry", "saving", "resync", "queue", "store", "compact", "profile", "background"]
     message: str
     turn: int | None = None
     seconds: float | None = None

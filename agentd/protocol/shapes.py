@@ -191,6 +191,20 @@ class Session(Kept):
     root: str | None = None
 
 
+class Price(Wire):
+    """US dollars for a million tokens. Cache prices that are not given follow the input's (write 1.25, read 0.1).
+
+    ``long``: the prices of a call whose whole prompt, cached tokens included, is longer than ``longOver`` tokens.
+    """
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
+    cache_read: float | None = Field(default=None, ge=0)
+    long_over: int | None = Field(default=None, gt=0)
+    long: "Price | None" = None
+
+
 class ModelInfo(Kept):
     """A model that can be named in ``--model``; ``contextWindow`` in tokens, absent when not known."""
 
@@ -200,6 +214,7 @@ class ModelInfo(Kept):
     context_window: int | None = None
     available: bool = True
     reason: str | None = None
+    price: Price | None = None
 
 
 class ProfileInfo(Kept):

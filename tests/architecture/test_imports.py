@@ -12,8 +12,9 @@ import pytest
 from tests.architecture.repository import PACKAGE, ROOT, Import, imports, modules
 
 BASE = frozenset({"protocol", "errors", "paths", "config", "clock"})
-OUTSIDE = BASE | {"core", "context", "folder", "store", "models", "tools"}
-OWNERS = OUTSIDE | {"session", "tasks", "resends", "workspace", "stream", "turns", "prompting"}
+OUTSIDE = BASE | {"core", "context", "folder", "profiles", "store", "models", "tools"}
+OWNERS = OUTSIDE | {"session", "tasks", "resends", "workspace", "stream", "turns", "prompting", "making"}
+OWNERS |= {"running", "asking", "summing", "naming", "compacting"}
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     # the bottom: what everything may know
@@ -27,6 +28,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # the outside world, each piece by itself
     "context": BASE | {"core"},
     "folder": BASE | {"core"},
+    "profiles": BASE | {"core"},
     "store": BASE | {"core"},
     "models": BASE | {"core"},
     "tools": BASE | {"core", "context"},
@@ -36,8 +38,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "resends": frozenset(),
     "workspace": OUTSIDE | {"session", "tasks", "resends", "turns"},
     "stream": OUTSIDE | {"session", "workspace"},
-    "turns": OUTSIDE | {"session", "workspace", "stream"},
-    "prompting": OUTSIDE | {"session", "workspace", "turns"},
+    "running": OUTSIDE | {"session", "workspace", "stream"},
+    "asking": OUTSIDE | {"session", "workspace"},
+    "summing": OUTSIDE | {"session", "workspace", "running", "asking"},
+    "naming": OUTSIDE | {"session", "workspace"},
+    "turns": OUTSIDE | {"session", "workspace", "stream", "running", "asking", "summing", "naming"},
+    "making": OUTSIDE | {"workspace"},
+    "prompting": OUTSIDE | {"session", "workspace", "turns", "making"},
+    "compacting": OUTSIDE | {"session", "workspace", "running", "asking", "summing", "turns", "prompting"},
     "server": OWNERS | {"hello", "launch"},
     # the client's side knows the protocol and how to reach a daemon, and nothing of what is in it
     "hello": frozenset(),

@@ -207,6 +207,20 @@ export interface Session {
 }
 
 /**
+ * US dollars for a million tokens. Cache prices that are not given follow the input's (write 1.25, read 0.1).
+ *
+ * `long`: the prices of a call whose whole prompt, cached tokens included, is longer than `longOver` tokens.
+ */
+export interface Price {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheWrite?: number;
+  readonly cacheRead?: number;
+  readonly longOver?: number;
+  readonly long?: Price;
+}
+
+/**
  * A model that can be named in `--model`; `contextWindow` in tokens, absent when not known.
  *
  * More fields may come with a newer daemon.
@@ -218,6 +232,7 @@ export interface ModelInfo {
   readonly contextWindow?: number;
   readonly available: boolean;
   readonly reason?: string;
+  readonly price?: Price;
 }
 
 /**
@@ -314,7 +329,7 @@ export interface UsageEvent {
  */
 export interface Notice {
   readonly type: "notice";
-  readonly kind: "retry" | "saving" | "resync" | "queue" | "store";
+  readonly kind: "retry" | "saving" | "resync" | "queue" | "store" | "compact" | "profile" | "background";
   readonly message: string;
   readonly turn?: number;
   readonly seconds?: number;
@@ -390,6 +405,19 @@ export interface Methods {
   "agentd/session/turns": {
     readonly params: TurnsParams;
     readonly result: TurnsResult;
+  };
+  /** The conversation as messages of role and content, whole, as other systems' APIs have it. */
+  "agentd/session/messages": {
+    readonly params: MessagesParams;
+    readonly result: MessagesResult;
+  };
+  /**
+   * The conversation is these messages from now on. What is on record stays, what is told no longer is cleared, what
+   * is new becomes turns; nothing is written when nothing differs.
+   */
+  "agentd/session/setMessages": {
+    readonly params: SetMessagesParams;
+    readonly result: SessionResult;
   };
   /** Sessions, a page at a time. */
   "agentd/session/list": {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from agentd.server.handlers import attach, daemon, pending, session, turn
+from agentd.server.handlers import attach, daemon, documents, messages, pending, session, turn
 from agentd.server.handlers.context import Answer as Answer
 from agentd.server.handlers.context import Context as Context
 from agentd.server.handlers.context import DaemonInfo as DaemonInfo
@@ -12,11 +12,13 @@ HANDLERS: Mapping[str, Handler] = {
     "agentd/chat": turn.chat,
     "agentd/turn/interrupt": turn.interrupt,
     "agentd/turn/retry": turn.retry,
-    "agentd/turn/detach": pending.pending,
+    "agentd/turn/detach": turn.detach,
     "agentd/session/new": session.new,
     "agentd/session/resume": attach.resume,
     "agentd/session/leave": attach.leave,
     "agentd/session/turns": attach.turns,
+    "agentd/session/messages": messages.messages,
+    "agentd/session/setMessages": messages.set_messages,
     "agentd/session/list": session.list_sessions,
     "agentd/session/search": pending.pending,
     "agentd/session/stats": pending.pending,
@@ -27,8 +29,8 @@ HANDLERS: Mapping[str, Handler] = {
     "agentd/session/archive": session.archive,
     "agentd/session/restore": session.restore,
     "agentd/session/clear": session.clear,
-    "agentd/session/compact": pending.pending,
-    "agentd/session/seen": pending.pending,
+    "agentd/session/compact": session.compact,
+    "agentd/session/seen": attach.seen,
     "agentd/session/delete": pending.pending,
     "agentd/session/cleanup": pending.pending,
     "agentd/session/export": pending.pending,
@@ -36,9 +38,9 @@ HANDLERS: Mapping[str, Handler] = {
     "agentd/session/scan": pending.pending,
     "agentd/session/events": pending.pending,
     "agentd/session/blob": pending.pending,
-    "agentd/session/documents": pending.pending,
-    "agentd/session/createDocument": pending.pending,
-    "agentd/profiles": pending.pending,
+    "agentd/session/documents": documents.documents,
+    "agentd/session/createDocument": documents.create,
+    "agentd/profiles": daemon.profiles,
     "agentd/models": daemon.models,
     "agentd/credentials/set": daemon.set_credentials,
     "agentd/status": daemon.status,

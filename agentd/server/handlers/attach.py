@@ -2,7 +2,16 @@
 
 from agentd.core.lookup import page as session_page
 from agentd.errors import SessionNotFound
-from agentd.protocol import Empty, ListParams, ResumeParams, ResumeResult, SessionParams, TurnsParams, TurnsResult
+from agentd.protocol import (
+    Empty,
+    ListParams,
+    ResumeParams,
+    ResumeResult,
+    SessionParams,
+    SessionResult,
+    TurnsParams,
+    TurnsResult,
+)
 from agentd.server.handlers.context import Answer, Context
 from agentd.session import OpenSession
 from agentd.workspace import Workspace
@@ -50,6 +59,12 @@ async def turns(context: Context, params: TurnsParams) -> TurnsResult:
         before = newest if params.before is None else min(params.before, newest)
         page = await session.log.page(before, params.limit)
         return TurnsResult(turns=session.with_unsaved(page.turns), before=page.before)
+
+
+async def seen(context: Context, params: SessionParams) -> SessionResult:
+    async with context.workspace.using(params.session_id) as session:
+        _seen(context.workspace, session)
+        return SessionResult(session=session.view())
 
 
 async def _latest(workspace: Workspace) -> str:

@@ -9,6 +9,7 @@ from agentd.protocol import (
     CredentialsParams,
     Empty,
     ModelsResult,
+    ProfilesResult,
     RunningTurn,
     ShutdownParams,
     StatusResult,
@@ -20,6 +21,11 @@ async def models(context: Context, params: Empty) -> ModelsResult:
     catalog, environment = context.workspace.models, context.peer.environment
     default = await catalog.default(environment)  # first: it looks for keys, which the list then knows of
     return ModelsResult(models=catalog.list(environment), default=default)
+
+
+async def profiles(context: Context, params: Empty) -> ProfilesResult:
+    found = await context.workspace.profiles.all()
+    return ProfilesResult(profiles=tuple(one.info for one in found.profiles.values()), problems=found.problems)
 
 
 async def set_credentials(context: Context, params: CredentialsParams) -> Empty:

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from agentd import clock
+from agentd import clock, compacting
 from agentd.core import lookup
 from agentd.core.metadata import ForkPoint, checked_name
 from agentd.core.records import mark_draft
 from agentd.errors import InvalidParams, SessionBusy
+from agentd.making import checked_tags, new_metadata
 from agentd.protocol import (
     ClearParams,
+    CompactParams,
     ForkParams,
     ListParams,
     ListResult,
@@ -34,22 +36,7 @@ async def new(context: Context, params: NewParams) -> SessionResult:
 
 
 async def _new(workspace: Workspace, peer: Peer, params: NewParams) -> SessionResult:
-    if params.parent_id is not None:
-        raise InvalidParams("parentId: sub-sessions are not made yet by this version")
-    name = checked_name(params.name) if params.name is not None else None
-    metadata = await workspace.new_metadata(
-        str(uuid.uuid4()),
-        peer.environment,
-        name=name,
-        name_source="user" if name else None,
-        model=params.model,
-        mode=params.mode,
-        profile=params.profile,
-        tags=params.tags,
-        description=params.description,
-        metadata=params.metadata,
-        working_dir=params.working_dir or peer.cwd or None,
-    )
+    metadata = await new_metadata(workspace, peer.environment, params, peer.cwd)
     async with workspace.using_new(metadata) as session:
         return SessionResult(session=session.view())
 
@@ -147,7 +134,11 @@ async def name(context: Context, params: NameParams) -> SessionResult:
 async def update(context: Context, params: UpdateParams) -> SessionResult:
     values = params.model_dump(exclude={"session_id"}, exclude_none=True)
     if "tags" in values:
-        values["tags"] = tuple(dict.fromkeys(tag.strip() for tag in values["tags"] if tag.strip()))
+        values["tags"] = checked_tags(values["tags"])
+    if "profile" in values:
+        profile = await context.workspace.profiles.find(values["profile"])
+        said = {"model": profile.model, "mode": profile.mode}
+        values = {key: value for key, value in said.items() if value is not None} | values
     if "model" in values:
         traits = context.workspace.models.traits(values["model"])
         values.update(model=traits.id, provider=traits.provider)
@@ -177,6 +168,10 @@ async def _clear(workspace: Workspace, params: ClearParams) -> SessionResult:
         session.log.log_event("session/cleared", {"through": through})
         workspace.publish_session("session/changed", session)
         return SessionResult(session=session.view())
+
+
+async def compact(context: Context, params: CompactParams) -> SessionResult:
+    return SessionResult(session=await compacting.compact(context.workspace, context.peer, params))
 
 
 async def _change(workspace: Workspace, asked: str, *, idle: str | None = None, **values: Any) -> SessionResult:

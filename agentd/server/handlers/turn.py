@@ -13,5 +13,10 @@ async def interrupt(context: Context, params: InterruptParams) -> TurnResult:
     return TurnResult(turn=await prompting.interrupt(context.workspace, params.session_id, params.turn))
 
 
+async def detach(context: Context, params: SessionParams) -> TurnResult:
+    workspace = context.workspace
+    return TurnResult(turn=await workspace.tasks.own(prompting.detach(workspace, params.session_id)))
+
+
 async def retry(context: Context, params: SessionParams) -> SessionTurn:
     return await prompting.retry(context.workspace, context.peer, params.session_id)
