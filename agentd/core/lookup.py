@@ -1,19 +1,41 @@
-"""Which session a person means, and which page of sessions a client asked for. Pure functions over metadata."""
+"""Which session a person means, and which sessions a client asked for. Pure functions over values."""
 
-import base64
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple, Protocol, TypeVar
 
-from agentd.core.metadata import Metadata
-from agentd.errors import AmbiguousSession, InvalidParams, SessionNotFound
+from agentd.core.places import Place, cursor_of, in_order, is_after, place_in, place_of
+from agentd.errors import AmbiguousSession, SessionNotFound
 from agentd.protocol import ListParams, Session
 
 SHORTEST_PREFIX = 4
+CANDIDATES = 50
+"""Sessions that a message about too many names at most."""
 
 
-def find(asked: str, sessions: Iterable[Metadata]) -> Metadata:
+class Named(Protocol):
+    """What a session can be meant by."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def parent_id(self) -> str | None: ...
+
+
+class Known(NamedTuple):
+    """The least that is ``Named``."""
+
+    id: str
+    name: str | None
+    parent_id: str | None
+
+
+N = TypeVar("N", bound=Named)
+
+
+def find(asked: str, sessions: Iterable[N]) -> N:
     """The session of a full id, else of an exact unique name, else of an id's beginning, else of a child's last 8 hex.
 
     Raises SessionNotFound or AmbiguousSession (with the candidates).
@@ -25,17 +47,34 @@ def find(asked: str, sessions: Iterable[Metadata]) -> Metadata:
         if len(found) == 1:
             return found[0]
         if found:
-            raise AmbiguousSession(asked, [session.id for session in found])
+            raise AmbiguousSession(asked, [session.id for session in found][:CANDIDATES])
     raise SessionNotFound(asked)
 
 
-def _ways(wanted: str) -> Iterable[Callable[[Metadata], bool]]:
+def _ways(wanted: str) -> Iterable[Callable[[Named], bool]]:
     yield lambda session: session.id == wanted
     yield lambda session: session.name == wanted
     if len(wanted) >= SHORTEST_PREFIX:
         yield lambda session: session.parent_id is None and session.id.startswith(wanted.lower())
     if len(wanted) == 8:
         yield lambda session: session.parent_id is not None and session.id.endswith(wanted.lower())
+
+
+class Chosen(NamedTuple):
+    """Sessions in order with their places, and how many match on all pages."""
+
+    sessions: list[tuple[Place, Session]]
+    total: int
+
+
+def choose(sessions: Iterable[Session], asked: ListParams) -> Chosen:
+    """What matches, after the cursor. All of it: the caller cuts the page. Raises InvalidParams for a wrong cursor."""
+    matching = [(place_of(session, asked.sort), session) for session in sessions if matches(session, asked)]
+    after = matching
+    if asked.cursor is not None:
+        cursor = place_in(asked.cursor, asked.sort)
+        after = [one for one in matching if is_after(one[0], cursor, asked.sort)]
+    return Chosen(in_order(after, lambda one: one[0], asked.sort), len(matching))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +86,15 @@ class SessionPage:
 
 def page(sessions: Iterable[Session], asked: ListParams) -> SessionPage:
     """A page of what matches. The cursor is the place of the last session shown, so it stays right under changes."""
-    matching = sorted((session for session in sessions if _matches(session, asked)), key=_sort_key(asked.sort))
-    start = 0
-    if asked.cursor is not None:
-        place = _place_of(asked.cursor, asked.sort)
-        key = _sort_key(asked.sort)
-        start = next((index for index, session in enumerate(matching) if key(session) > place), len(matching))
-    shown = matching[start : start + asked.limit]
-    more = start + len(shown) < len(matching)
-    cursor = _cursor_of(asked.sort, _sort_key(asked.sort)(shown[-1])) if more and shown else None
-    return SessionPage(tuple(shown), cursor, len(matching))
+    chosen = choose(sessions, asked)
+    shown = chosen.sessions[: asked.limit]
+    more = len(chosen.sessions) > len(shown)
+    cursor = cursor_of(asked.sort, shown[-1][0]) if more and shown else None
+    return SessionPage(tuple(session for _, session in shown), cursor, chosen.total)
 
 
-def _matches(session: Session, asked: ListParams) -> bool:
+def matches(session: Session, asked: ListParams) -> bool:
+    """Whether it is in the list that was asked for. Sub-sessions only when their parent or some text was named."""
     if asked.parent_id is not None:
         if session.parent_id != asked.parent_id:
             return False
@@ -72,47 +107,15 @@ def _matches(session: Session, asked: ListParams) -> bool:
         return False
     if asked.tag is not None and asked.tag not in session.tags:
         return False
-    return asked.query is None or _mentions(session, asked.query)
+    return asked.query is None or all(word in haystack(session) for word in words_of(asked.query))
 
 
-def _mentions(session: Session, query: str) -> bool:
+def words_of(query: str) -> list[str]:
+    """The words that must all occur in a session's haystack."""
+    return query.casefold().split()
+
+
+def haystack(session: Session) -> str:
+    """All that a list's query is looked for in, folded."""
     texts = (session.id, session.name, session.description, session.first_message, session.last_prompt, *session.tags)
-    haystack = "\n".join(text for text in texts if text).casefold()
-    return all(word in haystack for word in query.casefold().split())
-
-
-def _sort_key(sort: str) -> Callable[[Session], tuple[Any, ...]]:
-    if sort == "name":
-        return lambda session: (session.name is None, (session.name or "").casefold(), session.id)
-    if sort == "created":
-        return lambda session: (_descending(session.created), session.id)
-    return lambda session: (_descending(session.last_active), session.id)
-
-
-def _descending(time: str) -> tuple[int, ...]:
-    """Sorts a later RFC 3339 time first."""
-    return tuple(-ord(char) for char in time)
-
-
-def _cursor_of(sort: str, place: tuple[Any, ...]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([sort, *place]).encode()).decode()
-
-
-def _place_of(cursor: str, sort: str) -> tuple[Any, ...]:
-    """The place in a cursor, for comparing with keys of this sort order. Raises InvalidParams for anything else."""
-    try:
-        asked, *place = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        key = tuple(tuple(part) if isinstance(part, list) else part for part in place)
-        if asked == sort and _kinds(key) == _kinds(_sort_key(sort)(_ANY)):
-            return key
-    except (ValueError, TypeError, RecursionError):
-        pass
-    raise InvalidParams("cursor: not one that a list in this order has answered")
-
-
-def _kinds(key: tuple[Any, ...]) -> list[Any]:
-    """What the parts of a key are: only like is compared with like."""
-    return [{type(inner) for inner in part} if isinstance(part, tuple) else type(part) for part in key]
-
-
-_ANY = Session(id="x", created="x", last_active="x")
+    return "\n".join(text for text in texts if text).casefold()
