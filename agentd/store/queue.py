@@ -61,7 +61,7 @@ class Queue:
             if self._sound and self._size + len(data) <= LARGE + 4 * sum(len(one.prompt) for one in waiting.values()):
                 self._append(data)
             else:
-                data = lines.seal_object({"last": last}) + b"".join(_line(one, last) for one in waiting.values())
+                data = whole_queue(tuple(waiting.values()), last)
                 self._files.replace(self._path, data)
                 self._size, self._sound = len(data), True
         self._waiting, self._last = waiting, last
@@ -118,6 +118,11 @@ def read_queue(files: Files, directory: Path) -> QueueRead:
             waiting[added.number] = added
             last = max(last, added.number)
     return QueueRead(waiting, last, len(data), not data or data.endswith(b"\n"), tuple(problems))
+
+
+def whole_queue(waiting: Sequence[QueuedPrompt], last: int) -> bytes:
+    """The file that says this and no more: what waits, and the highest number that was ever given."""
+    return lines.seal_object({"last": last}) + b"".join(_line(one, last) for one in waiting)
 
 
 def _line(change: Change, last: int) -> bytes:

@@ -88,6 +88,16 @@ class FileSessionLog:
         return self._transcript.segments
 
     @property
+    def last_seq(self) -> int:
+        """The highest that a record was ever given."""
+        return self._transcript.last_seq
+
+    @property
+    def owed(self) -> tuple[Draft, ...]:
+        """What a failed recovery could not write yet."""
+        return self._owed
+
+    @property
     def metadata(self) -> Metadata:
         return self._metadata
 

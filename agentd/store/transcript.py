@@ -97,6 +97,11 @@ class Transcript:
         self._fd: int | None = None
         self._inode = (0, 0)
 
+    @property
+    def last_seq(self) -> int:
+        """The highest seq that was ever given."""
+        return self._seq
+
     def write(self, entries: Sequence[Entry]) -> None:
         """All records of these entries in order, durable on return. StoreFailed: none of them counts."""
         with saving():
