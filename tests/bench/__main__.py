@@ -1,12 +1,13 @@
 """`python -m tests.bench [NAME…] [--json FILE]`: measure, and print a table. The names are the modules of GROUPS."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
-from tests.bench import prompt, request, sessions, size, start, stream
+from tests.bench import large, lists, opened, prompt, rebuild, request, search, sessions, size, start, stream
 from tests.bench.figure import Figure
 from tests.bench.place import Program, from_source, from_wheel
 from tests.bench.report import described, load, machine, table, write_json
@@ -19,6 +20,11 @@ GROUPS: Mapping[str, Callable[[Program, Sizes], list[Figure]]] = {
     "stream": stream.figures,
     "size": size.figures,
     "sessions": sessions.figures,
+    "large": large.figures,
+    "opened": opened.figures,
+    "lists": lists.figures,
+    "search": search.figures,
+    "rebuild": rebuild.figures,
 }
 
 
@@ -33,7 +39,10 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measured value there")
     parser.add_argument("--source", action="store_true", help="run from this tree instead of from a wheel")
     parser.add_argument("--cut", action="store_true", help="few rounds: whether it runs, not how fast")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where large made sessions are kept (2.2 GB)")
     options = parser.parse_args()
+    if options.data is not None:
+        os.environ["AGENTD_BENCH_DATA"] = str(options.data)
     if unknown := set(options.names) - GROUPS.keys():
         parser.error(f"no such figures: {', '.join(sorted(unknown))}")
     sizes = CUT if options.cut else FULL

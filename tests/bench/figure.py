@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Target:
-    """``at_most``: of the figure itself, or of its ratio to the reference. ``why``: how it came about."""
+    """``at_most``: of the figure itself, of its ratio to the reference, or of what it is ``more`` than the reference.
+
+    ``why``: how it came about.
+    """
 
     at_most: float
-    of: Literal["value", "ratio"] = "value"
+    of: Literal["value", "ratio", "more"] = "value"
     why: str = ""
 
 
@@ -35,13 +38,20 @@ class Figure:
         return self.value / median(self.references) if self.references and median(self.references) else None
 
     @property
-    def met(self) -> bool | None:
-        """None where no target was set."""
+    def judged(self) -> float | None:
+        """What the target is of; None where no target was set."""
         if self.target is None:
             return None
-        measured = self.ratio if self.target.of == "ratio" else self.value
-        assert measured is not None, f"{self.name}: a ratio without a reference"
-        return measured <= self.target.at_most
+        if self.target.of == "value":
+            return self.value
+        assert self.ratio is not None, f"{self.name}: compared without a reference"
+        return self.ratio if self.target.of == "ratio" else self.value - median(self.references)
+
+    @property
+    def met(self) -> bool | None:
+        """None where no target was set."""
+        measured = self.judged
+        return None if self.target is None or measured is None else measured <= self.target.at_most
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "value": self.value, "ratio": self.ratio, "met": self.met}

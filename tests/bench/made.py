@@ -3,7 +3,7 @@
     python -m tests.bench.made --sessions 10000 DIR
 
 makes DIR/data (``$AGENTD_HOME``) and DIR/project (the root), with so many sessions of 6 messages in the project. The
-large sessions of the benchmark (``LARGE``) are made once and kept in ``cache()``; a benchmark's home gets links to
+large sessions of the benchmark (``LARGE``) are made once and kept in ``kept_at()``; a benchmark's home gets links to
 them, and must only read them.
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -60,18 +61,24 @@ class Text:
     """Pieces of text as they stand in JSON between its quotes; joining them costs next to nothing."""
 
     def __init__(self, seed: int) -> None:
-        words = Words(seed)
         self._random = Random(seed)
-        self.asked = [_inside(words.paragraph()) for _ in range(_PIECES)]
-        self.said = [_inside(words.code() if n % 3 == 0 else words.paragraph()) for n in range(_PIECES)]
-        self.names = [" ".join(words.words(4)) for _ in range(_PIECES)]
-        self.files = [_inside(words.listing(4600)) for _ in range(200)]
+        self.asked, self.said, self.names, self.files = _pieces(seed)
 
     def reply(self, pieces: int) -> str:
         return "\\n\\n".join(self._random.choices(self.said, k=pieces))
 
     def one_of(self, pieces: Sequence[str]) -> str:
         return self._random.choice(pieces)
+
+
+@cache
+def _pieces(seed: int) -> tuple[list[str], list[str], list[str], list[str]]:
+    """What is asked, what is said, names, and files' contents."""
+    words = Words(seed)
+    asked = [_inside(words.paragraph()) for _ in range(_PIECES)]
+    said = [_inside(words.code() if n % 3 == 0 else words.paragraph()) for n in range(_PIECES)]
+    names = [" ".join(words.words(4)) for _ in range(_PIECES)]
+    return asked, said, names, [_inside(words.listing(4600)) for _ in range(200)]
 
 
 def _inside(text: str) -> str:
@@ -151,7 +158,7 @@ def write_large(sessions: Path, large: Large) -> None:
     def blocks() -> Iterator[bytes]:
         block = bytearray()
         for number in range(1, large.turns + 1):
-            block += _working_turn(made, text, asked, large.line if number == large.turns // 2 else 0)
+            block += _working_turn(made, text, asked, large.line if number == max(1, large.turns // 2) else 0)
             if len(block) > _BLOCK:
                 yield bytes(block)
                 block.clear()
@@ -188,7 +195,7 @@ def _metadata(session: str, begun: datetime, made: Transcript, prompts: Sequence
 
 
 def _write(directory: Path, metadata: Metadata | None, blocks: Iterator[bytes] | Sequence[bytes]) -> None:
-    directory.mkdir(mode=0o700)
+    directory.mkdir(mode=0o700, parents=True)
     with open(directory / FIRST, "xb", opener=_private) as file:
         file.writelines(blocks)
     if metadata is not None:
@@ -205,7 +212,7 @@ def sessions_directory(data: Path, root: Path) -> Path:
     return Path(paths.project_dir(str(data), os.path.realpath(root))) / "sessions"
 
 
-def cache() -> Path:
+def kept_at() -> Path:
     """``$AGENTD_BENCH_DATA``, else below the user's cache: outside any checkout."""
     given = os.environ.get("AGENTD_BENCH_DATA")
     base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "agentd-bench"
@@ -214,9 +221,9 @@ def cache() -> Path:
 
 def lay(large: Large, sessions: Path) -> str:
     """The id of one of ``LARGE`` in this directory: made in the cache if it is not there, and linked from there."""
-    kept = cache() / large.id
+    kept = kept_at() / large.id
     if not kept.exists():
-        making = cache() / f"making-{os.getpid()}"
+        making = kept_at() / f"making-{os.getpid()}"
         making.mkdir(parents=True)
         write_large(making, large)
         with suppress(OSError):

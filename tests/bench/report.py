@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench.figure import Figure
+from tests.bench.figure import Figure, Target
 
 
 def machine() -> dict[str, Any]:
@@ -47,12 +47,18 @@ def table(figures: Iterable[Figure]) -> str:
 
 def _row(figure: Figure) -> tuple[str, ...]:
     target = figure.target
-    wanted = "" if target is None else f"≤ {target.at_most:.3g}" + ("x" if target.of == "ratio" else f" {figure.unit}")
+    wanted = "" if target is None else _wanted(target, figure.unit)
     if target is not None and target.why:
         wanted += f" ({target.why})"
     beside = f"{figure.reference}: {_spread(figure.references, figure.unit)}" if figure.references else figure.reference
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}x"
     return figure.name, _spread(figure.values, figure.unit), beside, ratio, wanted, _verdict(figure)
+
+
+def _wanted(target: Target, unit: str) -> str:
+    if target.of == "ratio":
+        return f"≤ {target.at_most:.3g}x"
+    return f"≤ {'+' if target.of == 'more' else ''}{target.at_most:.3g} {unit}"
 
 
 def _spread(values: Sequence[float], unit: str) -> str:
@@ -71,7 +77,7 @@ def _verdict(figure: Figure) -> str:
         return ""
     if figure.met:
         return "met"
-    measured = figure.ratio if figure.target.of == "ratio" else figure.value
+    measured = figure.judged
     assert measured is not None
     return f"MISSED by {100 * (measured / figure.target.at_most - 1):.0f} %" if figure.target.at_most else "MISSED"
 

@@ -9,6 +9,7 @@ from pytest_lsp import client_capabilities
 from tests.bench.client import Client
 from tests.bench.figure import Figure, Target
 from tests.bench.fill import fill
+from tests.bench.memory import held
 from tests.bench.model import serving
 from tests.bench.place import Program, place, processor_time
 from tests.bench.sizes import Sizes
@@ -17,15 +18,6 @@ EDITOR = "visual-studio-code"
 CONVERTER = get_converter()
 TURNS = 20
 TEXT = 2000
-
-
-def resident(pid: int) -> float:
-    """Megabytes of memory that the process has in use."""
-    # Exact, unlike that of /proc/PID/status.
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Rss:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"no memory is told of process {pid}")
 
 
 def ran(pid: int) -> float:
@@ -58,14 +50,14 @@ def once(program: Program, sizes: Sizes) -> dict[str, float]:
         pid = here.start()
         client = Client.of(here)
         here.settle()
-        found["before"] = resident(pid)
+        found["before"] = held(pid)
         found["cpu before"], _ = _idle(pid, sizes.idle_seconds)
         client.request("agentd/chat", {"prompt": "What is this project?"})
         here.settle()
-        found["after"] = resident(pid)
+        found["after"] = held(pid)
         for session in ids:
             client.request("agentd/session/resume", {"sessionId": session})
-        found["loaded"] = resident(pid) - found["after"]
+        found["loaded"] = held(pid) - found["after"]
         here.settle()
         found["cpu loaded"], found["cpu exact"] = _idle(pid, sizes.idle_seconds)
         client.close()
@@ -74,9 +66,9 @@ def once(program: Program, sizes: Sizes) -> dict[str, float]:
         capabilities = CONVERTER.unstructure(client_capabilities(EDITOR))
         # The first ones bring what all of them share.
         clients = [Client.of(here, capabilities) for _ in range(2)]
-        before = resident(pid)
+        before = held(pid)
         clients += [Client.of(here, capabilities) for _ in range(sizes.clients)]
-        found["client"] = (resident(pid) - before) / sizes.clients
+        found["client"] = (held(pid) - before) / sizes.clients
         for one in clients:
             one.close()
     return found

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tests.bench.made import GB1, LINE, LONG, MB100, Large
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -21,13 +23,22 @@ class Sizes:
     loaded: int = 50
     idle_seconds: float = 10.0
     sizes: int = 3
-    stored: int = 200
+    stored: tuple[int, ...] = (200, 2_000, 10_000)
     creates: int = 40
     lists: int = 40
+    first_lists: int = 9
+    searches: int = 40
+    rebuilds: int = 3
+    large: tuple[Large, ...] = (LONG, MB100, GB1)
+    paged: tuple[Large, ...] = (MB100, GB1)
+    lines: tuple[Large, ...] = (LINE,)
+    resumes: int = 20
+    opened: int = 200
 
 
 FULL = Sizes()
 CUT = Sizes(
     starts=1, cold_starts=1, requests=1, requests_a_round=5, prompts=2, floods=1, flood_deltas=50, paces=1,
-    pace_deltas=20, clients=2, loaded=2, idle_seconds=0.2, sizes=1, stored=3, creates=2, lists=2,
+    pace_deltas=20, clients=2, loaded=2, idle_seconds=0.2, sizes=1, stored=(3,), creates=2, lists=2,
+    first_lists=1, searches=2, rebuilds=1, large=(LONG,), paged=(LONG,), lines=(), resumes=2, opened=3,
 )  # fmt: skip
