@@ -183,6 +183,16 @@ class Client:
         params = p.TurnsParams(session_id=session, before=before, limit=limit)
         return await self.request("agentd/session/turns", params, p.TurnsResult)
 
+    async def messages(self, session: str, *, details: bool = False) -> p.MessagesResult:
+        """The conversation as messages of role and content, the system's first; ``details``: with times and usage."""
+        params = p.MessagesParams(session_id=session, details=details)
+        return await self.request("agentd/session/messages", params, p.MessagesResult)
+
+    async def set_messages(self, messages: Sequence[dict[str, Any]], **fields: Any) -> p.Session:
+        """The conversation is these messages from now on; ``fields`` are the others of SetMessagesParams."""
+        params = p.SetMessagesParams(messages=tuple(messages), **fields)
+        return await self._session("agentd/session/setMessages", params)
+
     async def sessions(self, **filters: Any) -> p.ListResult:
         """A page of the list; ``filters`` are the fields of ListParams."""
         return await self.request("agentd/session/list", p.ListParams(**filters), p.ListResult)

@@ -67,16 +67,17 @@ def to_messages(
     texts = [*system, *([summary] if summary else [])]
     told: list[Message] = [{"role": "system", "content": text} for text in texts]
     for turn in turns:
-        told += _with_details(turn, turn_messages(turn)) if details else turn_messages(turn)
+        told += turn_messages(turn, details=details)
     return told
 
 
-def turn_messages(turn: Turn) -> list[Message]:
-    """The messages of one turn; those that a caller gave are as they were given."""
+def turn_messages(turn: Turn, *, details: bool = False) -> list[Message]:
+    """The messages of one turn; those that a caller gave are as they were given. ``details`` as in ``to_messages``."""
     whole = _given(turn.items[0]).get("messages") if turn.items else None
     if isinstance(whole, list):
         return [dict(message) for message in whole]
-    return [_as_given(built.message, built.item, built.result) for built in _built(turn.items)]
+    told = [_as_given(built.message, built.item, built.result) for built in _built(turn.items)]
+    return _with_details(turn, told) if details else told
 
 
 def reply_text(turn: Turn) -> str:

@@ -6,6 +6,7 @@ from agentd.protocol.base import JsonObject as JsonObject
 from agentd.protocol.base import Kept as Kept
 from agentd.protocol.base import Wire as Wire
 from agentd.protocol.chatting import *  # noqa: F403
+from agentd.protocol.conversing import *  # noqa: F403
 from agentd.protocol.daemon import *  # noqa: F403
 from agentd.protocol.events import *  # noqa: F403
 from agentd.protocol.finding import *  # noqa: F403

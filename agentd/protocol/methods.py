@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agentd.protocol.base import Empty, Wire
 from agentd.protocol.chatting import ChatParams, InterruptParams, SessionTurn, TurnResult
+from agentd.protocol.conversing import MessagesParams, MessagesResult, SetMessagesParams
 from agentd.protocol.daemon import CredentialsParams, ModelsResult, ProfilesResult, ShutdownParams, StatusResult
 from agentd.protocol.finding import ListParams, ListResult, SearchParams, SearchResult, StatsParams, StatsResult
 from agentd.protocol.sessions import (
@@ -73,6 +74,11 @@ METHODS: tuple[Method, ...] = (
            "Open a session (none named: the active one used last) and subscribe to its events."),
     Method("agentd/session/leave", SessionParams, Empty, "No more events of this session to this connection."),
     Method("agentd/session/turns", TurnsParams, TurnsResult, "An older page of turns, those before turn `before`."),
+    Method("agentd/session/messages", MessagesParams, MessagesResult,
+           "The conversation as messages of role and content, whole, as other systems' APIs have it."),
+    Method("agentd/session/setMessages", SetMessagesParams, SessionResult,
+           "The conversation is these messages from now on. What is on record stays, what is told no longer is "
+           "cleared, what is new becomes turns; nothing is written when nothing differs."),
     Method("agentd/session/list", ListParams, ListResult, "Sessions, a page at a time."),
     Method("agentd/session/search", SearchParams, SearchResult,
            "Full-text search over names and messages, most recent session first."),
