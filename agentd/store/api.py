@@ -49,6 +49,24 @@ class QueuedPrompt:
     profile: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What goes with a session: the bytes that removing it frees, its documents, and the prompts that wait in it."""
+
+    session_id: str
+    bytes: int
+    documents: int = 0
+    queued: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvents:
+    """Lines of the event log, oldest first, each with its ``seq``. ``more``: there are later ones."""
+
+    events: tuple[Mapping[str, Any], ...]
+    more: bool
+
+
 class SessionLog(Protocol):
     """One open session. One owner at a time; its methods are called from the event loop."""
 
@@ -106,6 +124,15 @@ class SessionLog(Protocol):
     def log_event(self, name: str, fields: Mapping[str, Any]) -> None:
         """A line in the event log, best effort: no bodies, no keys."""
 
+    async def events(self, after: int, limit: int) -> LoggedEvents:
+        """The first ``limit`` lines of the event log whose seq is above ``after``, of those that are still kept."""
+
+    async def put_blob(self, data: bytes) -> str:
+        """Keep these bytes with the session; durable on return. Their SHA-256, in hex, is what ``blob`` takes."""
+
+    async def blob(self, digest: str) -> bytes:
+        """Raises InvalidParams when this session holds none with this hash, LoadFailed for one that is damaged."""
+
     async def close(self) -> None: ...
 
 
@@ -131,5 +158,15 @@ class Store(Protocol):
 
     async def fork(self, source: SessionLog, through: int, metadata: Metadata) -> SessionLog:
         """A new session that begins with the bytes of the source's transcript through the end of turn ``through``."""
+
+    async def measure(self, session_ids: Sequence[str]) -> Sequence[Remains]:
+        """What removing these sessions, one after another, would free."""
+
+    async def delete(self, session_id: str) -> int:
+        """Remove a session with its documents, durably; the bytes that this freed. Forks of it stay whole.
+
+        StoreFailed: it is there as before. An open one's log is to have nothing more to write (its owner holds the
+        session's order), and answers SessionNotFound from then on; SessionInUse: it is just being opened.
+        """
 
     async def close(self) -> None: ...

@@ -6,6 +6,7 @@ Methods raise ``OSError``; ``saving`` and ``loading`` turn that into what people
 
 import errno
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -286,6 +287,39 @@ class Files:
         if len(data) > most:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         return data
+
+    def files_below(self, path: Path) -> Iterator[os.stat_result]:
+        """Of every file in a directory and below it, links themselves included; what vanishes meanwhile is left out."""
+        try:
+            entries = list(os.scandir(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from self.files_below(Path(entry.path))
+            else:
+                with suppress(FileNotFoundError):
+                    yield entry.stat(follow_symlinks=False)
+
+    def remove_beneath(self, root: Path, *names: str) -> None:
+        """The tree ``root/names[0]/names[1]/…``; a link in the place of any of them, or in it, is never followed.
+
+        The directories are others' to write: each is entered by its parent's descriptor. Missing is removed already.
+        """
+        above = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in names[:-1]:
+                below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _COMMON, dir_fd=above)
+                os.close(above)
+                above = below
+            if stat.S_ISDIR(os.stat(names[-1], dir_fd=above, follow_symlinks=False).st_mode):
+                shutil.rmtree(names[-1], dir_fd=above)
+            else:
+                os.unlink(names[-1], dir_fd=above)
+        except FileNotFoundError:
+            return
+        finally:
+            os.close(above)
 
     def remove_tree(self, path: Path) -> None:
         """A directory of ours with all in it; links in it are removed, not followed."""

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from agentd.core.fold import is_open
 from agentd.errors import InvalidParams
+from agentd.store.blobs import BLOBS as BLOBS
 from agentd.store.files import Files
 from agentd.store.reader import Place, Problems, Reader
 from agentd.store.transcript import FIRST, Segment
 
 SYSTEM_BYTES = 1 << 20
-BLOBS = "blobs"
 
 
 def copy_through(files: Files, segments: Sequence[Segment], through: int, target: Path) -> None:
@@ -35,21 +35,6 @@ def copy_through(files: Files, segments: Sequence[Segment], through: int, target
         files.sync(copy_fd)
     finally:
         files.close(copy_fd)
-
-
-def link_blobs(files: Files, source: Path, target: Path) -> None:
-    """Blobs never change, so both sessions hold the same files. Copied where links can't be made. Raises OSError."""
-    try:
-        names = files.names(source / BLOBS)
-    except FileNotFoundError:
-        return
-    files.mkdir(target / BLOBS)
-    for name in names:
-        try:
-            files.link(source / BLOBS / name, target / BLOBS / name)
-        except OSError:
-            files.write_new(target / BLOBS / name, files.contents(source / BLOBS / name))
-    files.sync_directory(target / BLOBS)
 
 
 def _end_of_system(reader: Reader, segments: Sequence[Segment]) -> Place | None:

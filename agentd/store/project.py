@@ -5,38 +5,37 @@ Owns the names in ``sessions/``: a session appears and disappears whole. What is
 
 import asyncio
 import errno
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import TypeVar
 
 from agentd.core.fold import is_open
 from agentd.core.metadata import Metadata
 from agentd.core.records import Draft
 from agentd.errors import AgentdError, SessionInUse, SessionNotFound, StoreFailed
-from agentd.store.api import SessionLog
+from agentd.store.api import Remains, SessionLog
+from agentd.store.blobs import link_blobs
 from agentd.store.files import Files, loading, saving, words
-from agentd.store.fork import copy_through, link_blobs
+from agentd.store.fork import copy_through
+from agentd.store.identity import Identity
 from agentd.store.journal import NAME as JOURNAL
 from agentd.store.lane import CLOSED, settled
 from agentd.store.load import Loaded, load
 from agentd.store.metadata_file import NAME as METADATA
 from agentd.store.metadata_file import read_metadata
+from agentd.store.removal import DELETED, Removal
 from agentd.store.session_log import FileSessionLog
 from agentd.store.transcript import FIRST, Entry, Segment
 
-PROJECT = "project.json"
-PROJECT_ID = (".agentd", "project-id")
-VERSION = 1
 WRITERS = 4
 READERS = 2
-_NEW, _DELETED = ".new-", ".deleted-"
+_NEW = ".new-"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
+_NEWER = "a newer version of agentd wrote this store, so it is open for reading only"
 T = TypeVar("T")
 Fill = Callable[[Files, Path], None]
 """Makes the files of a session in an empty directory, synced. In a worker."""
@@ -51,16 +50,18 @@ class FileStore:
     def __init__(self, directory: Path, root: str, *, home: Path | None = None, files: Files | None = None) -> None:
         self._directory = directory
         self._sessions = directory / "sessions"
-        self._root = root
         self._home = home
-        self._identified = False
-        self._identifying = Lock()
         self._files = files or Files()
+        self._identity = Identity(self._files, directory, root)
+        self._removal = Removal(self._files, self._sessions, Path(root))
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="agentd-write")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="agentd-read")
         self._newer = False
         self._open: dict[str, FileSessionLog | None] = {}
         self._making: set[str] = set()
+        self._listings: list[set[str]] = []
+        self._leaving: dict[str, asyncio.Future[None]] = {}
+        self._copying: dict[str, set[asyncio.Future[None]]] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -77,10 +78,15 @@ class FileStore:
     async def list_metadata(self) -> Sequence[Metadata]:
         # The files may hold what is not acknowledged yet, or was refused and could not be taken back.
         before, making = dict(self._open), set(self._making)
-        listed, problems = await self._read(self._list)
+        removed: set[str] = set()
+        self._listings.append(removed)
+        try:
+            listed, problems = await self._read(self._list)
+        finally:
+            self._listings.remove(removed)
         self._problems |= {"list": tuple(problems)}
         known = {name: log.metadata for name, log in [*before.items(), *self._open.items()] if log is not None}
-        hidden = (making | self._making) - known.keys()
+        hidden = ((making | self._making) - known.keys()) | removed
         return [known.get(one.id, one) for one in listed if one.id not in hidden]
 
     async def create(self, metadata: Metadata, drafts: Sequence[Draft]) -> SessionLog:
@@ -90,7 +96,9 @@ class FileStore:
     async def fork(self, source: SessionLog, through: int, metadata: Metadata) -> SessionLog:
         if not isinstance(source, FileSessionLog):
             raise StoreFailed("the session is of another store", refused=True)
-        return await self._build(metadata.id, partial(self._copy, metadata, source.directory, source.segments, through))
+        async with self._source(source.id):
+            copy = partial(self._copy, metadata, source.directory, source.segments, through)
+            return await self._build(metadata.id, copy)
 
     async def receive(self, session_id: str, fill: Fill) -> FileSessionLog:
         """A session whose files ``fill`` makes (an import): built aside, opened, and seen whole or not at all.
@@ -102,11 +110,71 @@ class FileStore:
     async def open(self, session_id: str) -> SessionLog:
         if not _ID.fullmatch(session_id):
             raise SessionNotFound(session_id)
+        await self._left(session_id)
         while (before := self._open.get(session_id)) is not None:
             # Its owner let go of it and is about to close it, or forgot to.
             await before.close()
         with self._claimed(session_id):
             return await self._load(session_id)
+
+    async def measure(self, session_ids: Sequence[str]) -> Sequence[Remains]:
+        return await self._read(partial(self._removal.measure, session_ids))
+
+    async def delete(self, session_id: str) -> int:
+        if not _ID.fullmatch(session_id):
+            raise SessionNotFound(session_id)
+        await self._left(session_id)
+        if self._newer:
+            raise StoreFailed(_NEWER, refused=True)
+        if session_id in self._open and self._open[session_id] is None:
+            raise SessionInUse(f"Session '{session_id[:8]}' is being opened.", sessionId=session_id)
+        left = self._leaving[session_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self._bury(session_id)
+        finally:
+            del self._leaving[session_id]
+            left.set_result(None)
+        freed, problem = await self._write(partial(self._removal.remove, session_id))
+        if problem:
+            self._problems[f"removal of {session_id}"] = (problem,)
+        return freed
+
+    async def _bury(self, session_id: str) -> None:
+        """From its last write and copy on, until it is no session any more. Its log stays usable if that fails."""
+        log = self._open.get(session_id)
+        if log is not None:
+            await log.quiet()
+        while copying := self._copying.get(session_id):
+            await asyncio.wait(copying)
+        burying = self._submit(self._writers, partial(self._removal.bury, session_id))
+        try:
+            await settled(burying)
+        finally:
+            if burying.exception() is None:
+                for listing in self._listings:
+                    listing.add(session_id)
+                if log is not None:
+                    log.bury()
+
+    async def _left(self, session_id: str) -> None:
+        """Until a removal that is under way has succeeded or failed."""
+        while leaving := self._leaving.get(session_id):
+            await asyncio.shield(leaving)
+
+    @asynccontextmanager
+    async def _source(self, session_id: str) -> AsyncIterator[None]:
+        """What is copied is not removed meanwhile: the copy is to be whole."""
+        await self._left(session_id)
+        copied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        copying = self._copying.setdefault(session_id, set())
+        copying.add(copied)
+        try:
+            yield
+        finally:
+            copying.discard(copied)
+            copied.set_result(None)
+            if not copying:
+                self._copying.pop(session_id, None)
 
     async def close(self) -> None:
         for log in list(self._open.values()):
@@ -170,12 +238,14 @@ class FileStore:
             self._files.ensure_directory(self._sessions)
         self._make_private()
         notes: list[str] = []
-        self._write_project(notes)
+        self._newer = self._identity.record(notes)
         cut_off = []
         with loading():
             for name in self._files.directories(self._sessions):
                 directory = self._sessions / name
-                if name.startswith((_NEW, _DELETED)):
+                if name.startswith(DELETED):
+                    self._finish_removal(name.removeprefix(DELETED), notes)
+                elif name.startswith(_NEW):
                     self._tidy(directory, notes)
                 elif _ID.fullmatch(name) and self._files.exists(directory / JOURNAL):
                     cut_off.append(name)
@@ -189,51 +259,16 @@ class FileStore:
             if directory == self._home:
                 break
 
-    def _read_project_id(self) -> str | None:
-        """What the root says that it is, wherever it is moved to; None while it says nothing that can be used."""
-        try:
-            said = self._files.small_file(Path(self._root, *PROJECT_ID), 100).decode("ascii", "replace").strip()
-        except OSError:
-            return None
-        return said if _ID.fullmatch(said) else None
-
-    def _identify(self) -> None:
-        """A root is given its id with its first session: after we started. Best effort: the next one tries again."""
-        with self._identifying:
-            if not self._identified and self._read_project_id() is not None:
-                self._write_project([])
-
-    def _write_project(self, notes: list[str]) -> None:
-        """Best effort: a store that cannot be written can be read."""
-        path = self._directory / PROJECT
-        ours = {"version": VERSION, "root": self._root, "project_id": self._read_project_id()}
-        try:
-            there = json.loads(self._files.contents(path))
-        except FileNotFoundError:
-            there = {}
-        except (OSError, ValueError) as error:
-            notes.append(f"{PROJECT} could not be read and was made anew: {error}")
-            there = {}
-        there = there if isinstance(there, dict) else {}
-        version = there.get("version", VERSION)
-        if isinstance(version, int) and version > VERSION:
-            self._newer = True
-            notes.append("A newer version of agentd wrote this project's sessions: they are open for reading only.")
-            return
-        wanted = {**there, **{key: value for key, value in ours.items() if value is not None}}
-        if wanted != there:
-            try:
-                self._files.replace(path, json.dumps(wanted, indent=2).encode() + b"\n")
-            except OSError as error:
-                notes.append(f"{PROJECT} could not be written: {words(error)}")
-                return
-        self._identified = ours["project_id"] is not None
-
     def _tidy(self, directory: Path, notes: list[str]) -> None:
         try:
             self._files.remove_tree(directory)
         except OSError as error:
             notes.append(f"{directory.name} could not be removed: {words(error)}")
+
+    def _finish_removal(self, session_id: str, notes: list[str]) -> None:
+        _, problem = self._removal.remove(session_id)
+        if problem:
+            notes.append(problem)
 
     def _list(self) -> tuple[list[Metadata], list[str]]:
         listed, notes = [], []
@@ -257,9 +292,8 @@ class FileStore:
     def _make(self, session_id: str, fill: Callable[[Path], None]) -> None:
         """A session's directory, built aside and renamed: whoever sees it sees all of it."""
         if self._newer:
-            why = "a newer version of agentd wrote this store, so it is open for reading only"
-            raise StoreFailed(why, refused=True)
-        self._identify()
+            raise StoreFailed(_NEWER, refused=True)
+        self._identity.settle()
         building, final = self._sessions / f"{_NEW}{session_id}", self._sessions / session_id
         with saving():
             if self._files.exists(final):
@@ -293,6 +327,8 @@ class FileStore:
     def _copy(
         self, metadata: Metadata, source: Path, segments: Sequence[Segment], through: int, directory: Path
     ) -> None:
+        if not self._files.is_directory(source):
+            raise SessionNotFound(source.name)
         self._files.write_new(directory / METADATA, metadata.dump_json())
         copy_through(self._files, segments, through, directory)
         link_blobs(self._files, source, directory)

@@ -14,13 +14,15 @@ from typing import Any, TypeVar
 from agentd.core.fold import TurnFold, ended_unless, fit, is_open
 from agentd.core.metadata import Metadata
 from agentd.core.records import ITEM_KINDS, Draft
-from agentd.errors import LoadFailed, StoreFailed
+from agentd.errors import LoadFailed, SessionNotFound, StoreFailed
 from agentd.protocol import Item, Turn
-from agentd.store.api import Conversation, Page, QueuedPrompt
-from agentd.store.eventlog import EventLog, event_line
+from agentd.store import eventlog
+from agentd.store.api import Conversation, LoggedEvents, Page, QueuedPrompt
+from agentd.store.blobs import put_blob, read_blob
+from agentd.store.eventlog import EventLog, event_entry, read_events
 from agentd.store.files import Files, loading, saving
 from agentd.store.journal import Journal
-from agentd.store.lane import CLOSED, Lane
+from agentd.store.lane import CLOSED, Lane, settled
 from agentd.store.load import LAST_BYTES, Loaded
 from agentd.store.metadata_file import write_metadata
 from agentd.store.pages import Hint, read_conversation, read_page
@@ -48,9 +50,11 @@ class FileSessionLog:
     ) -> None:
         self._files = files
         self._directory = directory
+        self._writers = writers
         self._readers = readers
         self._closed = closed
         self._open = True
+        self._buried = False
         self._newer = loaded.newer
         self._metadata = loaded.metadata
         self._last_turn = loaded.last_turn
@@ -71,7 +75,7 @@ class FileSessionLog:
         queue = Queue(files, directory, loaded.queue)
         self._queue = Lane[Change](writers, queue.write, self._queue_written)
         self._saves = Lane[Metadata](writers, partial(write_metadata, files, directory), self._metadata_written)
-        self._events = Lane[bytes](writers, EventLog(files, directory).write)
+        self._events = Lane[eventlog.Entry](writers, EventLog(files, directory).write)
 
     @property
     def id(self) -> str:
@@ -183,13 +187,43 @@ class FileSessionLog:
 
     def log_event(self, name: str, fields: Mapping[str, Any]) -> None:
         if self._open and not self._newer:
-            self._events.post(event_line(name, fields))
+            self._events.post(event_entry(name, fields))
+
+    async def events(self, after: int, limit: int) -> LoggedEvents:
+        await self._events.drain()
+        return await self._read(partial(read_events, self._files, self._directory, after, limit))
+
+    async def put_blob(self, data: bytes) -> str:
+        self._check_writable("blob")
+        try:
+            writing = asyncio.get_running_loop().run_in_executor(
+                self._writers, put_blob, self._files, self._directory, data
+            )
+        except RuntimeError:
+            raise StoreFailed(CLOSED, "blob", refused=True) from None
+        return await settled(writing)
+
+    async def blob(self, digest: str) -> bytes:
+        return await self._read(partial(read_blob, self._files, self._directory, digest))
+
+    async def quiet(self) -> None:
+        """Until nothing is being written."""
+        for lane in (self._records, self._queue, self._saves, self._events):
+            await lane.drain()
+
+    def bury(self) -> None:
+        """Its directory is no session any more: from now on whoever still holds it is told so."""
+        self._buried = True
+        self._release()
 
     async def close(self) -> None:
         """Waits for what is being written. Nothing can be written afterwards. Called twice, both wait."""
         self._open = False
-        for lane in (self._records, self._queue, self._saves, self._events):
-            await lane.drain()
+        await self.quiet()
+        self._release()
+
+    def _release(self) -> None:
+        self._open = False
         self._journal.close()
         # Everything acknowledged was synced: there is nothing that a failing close could lose.
         with suppress(OSError):
@@ -223,6 +257,8 @@ class FileSessionLog:
         return Reader(self._files, self._transcript.segments, self._found, max(max_bytes, _LONGEST))
 
     async def _read(self, read: Callable[[], T]) -> T:
+        if self._buried:
+            raise SessionNotFound(self.id)
         loop = asyncio.get_running_loop()
         try:
             reading = loop.run_in_executor(self._readers, read)
@@ -237,6 +273,8 @@ class FileSessionLog:
         return self._fold.number
 
     def _check_writable(self, what: str = "session") -> None:
+        if self._buried:
+            raise SessionNotFound(self.id)
         if self._newer:
             raise StoreFailed("a newer version of agentd wrote it, so it is open for reading only", what, refused=True)
         if not self._open:

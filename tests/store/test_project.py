@@ -132,7 +132,7 @@ async def test_an_id_that_cannot_be_recorded_costs_no_session(tmp_path: Path) ->
     async with a_store(tmp_path, disk) as store:
         identity(tmp_path).write_text("an-id\n")
         disk.fails = {"rename": (0, errno.EIO)}
-        store._identify()
+        store._identity.settle()
         disk.fails = {}
         await store.create(new_metadata(), [])
         assert said(tmp_path) == "an-id"
