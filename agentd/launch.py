@@ -42,14 +42,16 @@ class Attached:
         self.daemon = daemon
 
 
-def connect(root: str, *, start: bool = True, version: str = __version__) -> "socket | None":
+def connect(
+    root: str, *, start: bool = True, version: str = __version__, environment: "Mapping[str, str] | None" = None
+) -> "socket | None":
     """A connected socket to the daemon of ``root`` (see ``paths.find_root``), hello said; LSP follows.
 
-    Without ``start``, None when no daemon runs. Raises ``LaunchFailed``.
+    Without ``start``, None when no daemon runs. ``environment`` is laid over this process's. Raises ``LaunchFailed``.
     """
     from socket import socket
 
-    attached = attach(root, dict(os.environ), start=start, version=version)
+    attached = attach(root, {**os.environ, **(environment or {})}, start=start, version=version)
     if attached is None:
         return None
     attached.raw.settimeout(None)

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A project: ``root`` names it outright, else it is found from ``folder`` (None: the current directory)."""
+    """A project: ``root`` names it outright, else it is found from ``folder`` (None: the current directory).
+
+    ``environment`` (key, endpoint) goes with this connection's prompts, over the process's own.
+    """
 
     root: Path | None = None
     folder: Path | None = None
+    environment: Mapping[str, str] | None = field(default=None, repr=False)
 
     def resolved(self) -> str:
         """The root's real path."""
@@ -33,7 +38,7 @@ class Address:
         Raises DaemonUnavailable.
         """
         try:
-            return launch.connect(self.resolved(), start=start)
+            return launch.connect(self.resolved(), start=start, environment=self.environment)
         except launch.LaunchFailed as failure:
             raise DaemonUnavailable(str(failure)) from None
 
