@@ -4,7 +4,7 @@ Reads a snapshot: what is appended meanwhile is not seen. Blocking: call from a 
 """
 
 import errno
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +14,7 @@ from agentd.core.records import Record
 from agentd.store import lines
 from agentd.store.backward import Line, lines_backward, squeezed
 from agentd.store.files import Files, words
+from agentd.store.lines import Head
 from agentd.store.transcript import Segment
 
 
@@ -24,8 +25,7 @@ class Place(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A record, the place just after it, where its line begins, and about how many bytes it is."""
 
     record: Record
@@ -50,11 +50,10 @@ class Problems:
         self.texts.append(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
+class Met(NamedTuple):
     """A line, not parsed yet. ``head`` is None when it does not begin as ours do. ``void``: never acknowledged."""
 
-    head: lines.Head | None
+    head: Head | None
     place: Place
     start: int
     length: int
@@ -73,19 +72,30 @@ class Reader:
 
     def newest_first(self, start: Place | None = None) -> Generator[Found, None, None]:
         """Records from ``start`` (none: the end) back to the first. Close it when you stop early. Raises OSError."""
-        with closing(self.lines(start)) as met:
-            for line in met:
-                if not line.void:
-                    yield from line.read()
+        for segment, end, void_after in self._stretches(start):
+            with closing(self._segment(segment, end)) as met:
+                for fd, line in met:
+                    if void_after is None or not _is_void(self._head(fd, line), void_after):
+                        yield from self._records(segment, fd, line, void_after)
 
     def lines(self, start: Place | None = None) -> Generator[Met, None, None]:
         """The same, unparsed and with the void ones: who only looks at heads pays for heads."""
+        for segment, end, void_after in self._stretches(start):
+            with closing(self._segment(segment, end)) as met:
+                for fd, line in met:
+                    head = self._head(fd, line)
+                    void = void_after is not None and _is_void(head, void_after)
+                    read = partial(self._records, segment, fd, line, void_after)
+                    yield Met(head, Place(segment.number, line.end + 1), line.start, line.end - line.start, void, read)
+
+    def _stretches(self, start: Place | None) -> Iterator[tuple[Segment, int, int | None]]:
+        """Segments, newest first, where to begin in each, and the seq above which its records are void."""
         void_after: int | None = None
         for segment in reversed(self._segments):
             if start is None or segment.number <= start.segment:
                 at_start = start is not None and segment.number == start.segment
                 end = min(segment.end, start.offset) if start is not None and at_start else segment.end
-                yield from self._segment(segment, end, void_after)
+                yield segment, end, void_after
             void_after = _lower(void_after, segment.after)
 
     def oldest_first(self, most: int) -> Generator[Found, None, None]:
@@ -108,7 +118,8 @@ class Reader:
                 yield Found(record, Place(segment.number, newline + 1), offset, newline - offset)
             offset = newline + 1
 
-    def _segment(self, segment: Segment, end: int, void_after: int | None) -> Generator[Met, None, None]:
+    def _segment(self, segment: Segment, end: int) -> Generator[tuple[int, Line], None, None]:
+        """Its lines that are not empty, each with the descriptor that they are read by."""
         try:
             fd = self._files.open_read(segment.path)
         except OSError as error:
@@ -121,16 +132,13 @@ class Reader:
         try:
             with closing(lines_backward(self._files, fd, end, self._longest)) as found:
                 for line in found:
-                    length = line.end - line.start
-                    if length == 0:
-                        continue
-                    data = line.data if line.data is not None else self._files.read_at(fd, 256, line.start)
-                    head = lines.head(data)
-                    void = void_after is not None and head is not None and head.seq > void_after
-                    read = partial(self._records, segment, fd, line, void_after)
-                    yield Met(head, Place(segment.number, line.end + 1), line.start, length, void, read)
+                    if line.end > line.start:
+                        yield fd, line
         finally:
             self._files.close(fd)
+
+    def _head(self, fd: int, line: Line) -> Head | None:
+        return lines.head(line.data if line.data is not None else self._files.read_at(fd, 256, line.start))
 
     def _records(self, segment: Segment, fd: int, line: Line, void_after: int | None) -> tuple[Found, ...]:
         """The records of a line, newest first: one, or what can be saved of a damaged one."""
@@ -160,6 +168,10 @@ class Reader:
             number += data.count(b"\n")
             offset += len(data)
         self._problems.add(name, line.start, f"{name} line {number}: {what}")
+
+
+def _is_void(head: Head | None, after: int) -> bool:
+    return head is not None and head.seq > after
 
 
 def _lower(first: int | None, second: int | None) -> int | None:
