@@ -23,8 +23,8 @@ ASK = (
 )
 LONGEST_SUMMARY = 4096
 """Tokens."""
-KEPT_PART = 0.25
-"""Of the window: newest turns that stay as they are when a conversation is compacted by itself."""
+KEPT_PART = 0.3
+"""Of what a conversation may take: newest turns that stay as they are when it is compacted by itself."""
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ def _too_much(before: Conversation, current: Turn, traits: ModelTraits, share: f
     costs = [tokens_of(turn) for turn in before.turns]
     if sum(costs) + tokens_of(current) <= share * traits.context_window or len(costs) < 2:
         return ()
-    kept, room = 0, KEPT_PART * traits.context_window
+    kept, room = 0, KEPT_PART * share * traits.context_window
     while kept < len(costs) - 1 and (room := room - costs[-1 - kept]) >= 0:
         kept += 1
     return before.turns[: len(costs) - kept]

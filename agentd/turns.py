@@ -258,6 +258,9 @@ def _over(workspace: Workspace, session: OpenSession, turn: Turn) -> None:
     workspace.publish(session, TurnEvent(type="turn/ended", turn=turn))
     session.resolve(turn.number, turn)
     workspace.publish_session("session/changed", session)
+    if turn.background:
+        name = session.metadata.name or session.id[:8]
+        workspace.notice("background", f"Background session '{name}': {turn.status}.", session=session)
 
 
 async def _go_on(workspace: Workspace, session: OpenSession, ended: Turn) -> None:

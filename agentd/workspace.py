@@ -139,15 +139,20 @@ class Workspace:
 
     def publish_session(self, kind: str, session: OpenSession) -> None:
         """``session/created``, ``/changed`` and the like: to every client, so that lists stay fresh."""
-        self._seq += 1
-        event = SessionEvent.model_validate({"type": kind, "session": session.view()})
-        self._publish_everywhere(self._published(session.metadata, event), session)
+        self.publish_view(kind, session.view(), session)
 
-    def notice(self, kind: str, message: str, *, ok: bool | None = None) -> None:
-        """Something that every client should know."""
+    def publish_view(self, kind: str, view: Session, session: OpenSession | None = None) -> None:
+        """The same, of a session that is perhaps not open."""
+        self._seq += 1
+        event = SessionEvent.model_validate({"type": kind, "session": view})
+        self._publish_everywhere(self._published(view, event), session)
+
+    def notice(self, kind: str, message: str, *, ok: bool | None = None, session: OpenSession | None = None) -> None:
+        """Something that every client should know, of a session perhaps."""
         self._seq += 1
         event = Notice.model_validate({"kind": kind, "message": message, "ok": ok})
-        self._publish_everywhere(Published(EventParams(seq=self._seq, event=event)))
+        params = EventParams(seq=self._seq, session_id=session.id if session else None, event=event)
+        self._publish_everywhere(Published(params), session)
 
     def _publish_everywhere(self, published: Published, session: OpenSession | None = None) -> None:
         for peer in self.peers.values():
@@ -157,8 +162,8 @@ class Workspace:
             else:
                 peer.publish(published)
 
-    def _published(self, metadata: Metadata, event: Event) -> Published:
-        return Published(EventParams(seq=self._seq, session_id=metadata.id, parent_id=metadata.parent_id, event=event))
+    def _published(self, of: Metadata | Session, event: Event) -> Published:
+        return Published(EventParams(seq=self._seq, session_id=of.id, parent_id=of.parent_id, event=event))
 
     # Sessions
 
@@ -166,8 +171,9 @@ class Workspace:
         """The metadata of every session, as it stands in this daemon. The seam for the index."""
         await self.recovered()
         # One that is closed while the files are read was perhaps written after it was read.
-        before = {session.id: session.metadata for session in self.sessions.values()}
-        kept = {metadata.id: metadata for metadata in await self.store.list_metadata()} | before
+        before = list(self.sessions.values())
+        kept = {metadata.id: metadata for metadata in await self.store.list_metadata()}
+        kept |= {session.id: session.metadata for session in before if not session.deleted}
         return list((kept | {session.id: session.metadata for session in self.sessions.values()}).values())
 
     async def views(self) -> list[Session]:

@@ -33,6 +33,9 @@ def test_all_settings(tmp_path: Path) -> None:
         retries = 0
         retry_seconds = 0.1
         stall_seconds = 5
+        naming = "words"
+        compact_at = 1
+        prices."my/model" = { input = 1, output = 2.5, cache_read = 0 }
     """
     settings, problems = loaded(tmp_path, text)
     assert problems == ()

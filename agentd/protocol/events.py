@@ -63,7 +63,9 @@ class Notice(Wire):
     """Something that people should know and that is no part of the conversation.
 
     ``retry``: the model is asked again in ``seconds``; ``saving``: whether saving works (``ok``); ``resync``: this
-    client was too slow and missed events, so resume the session anew.
+    client was too slow and missed events, so resume the session anew; ``background``: a background turn of this session
+    has ended (sent to every connection); ``compact``: earlier turns are being summarised; ``profile``: the session's
+    profile is gone.
     """
 
     type: Literal["notice"] = "notice"

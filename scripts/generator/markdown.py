@@ -42,7 +42,7 @@ def _overview(row: Method) -> tuple[str, str, str]:
 
 
 def _parts() -> list[Shape]:
-    """What stands in methods.py only because a result holds it."""
+    """What stands beside parameters and results only because a result holds it."""
     described = {kind.__name__ for row in METHODS for kind in (row.params, row.result)}
     return [one for one in model.PARAMS_AND_RESULTS if one.name not in described]
 

@@ -4,6 +4,7 @@ Reads the pydantic models; knows nothing of TypeScript's or Markdown's layout. A
 """
 
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,18 @@ from agentd.protocol import base, events, methods, shapes
 from agentd.protocol.base import Empty, JsonObject, Kept, Wire
 
 EVENT_UNION = get_args(events.Event)[0]
-LITERALS: dict[str, Any] = {name: value for name, value in vars(shapes).items() if get_origin(value) is Literal}
+ROWS = tuple(
+    dict.fromkeys(
+        sys.modules[kind.__module__]
+        for row in methods.METHODS
+        for kind in (row.params, row.result)
+        if kind.__module__ != base.__name__
+    )
+)
+"""The modules that METHODS takes its types from."""
+LITERALS: dict[str, Any] = {
+    name: value for module in (shapes, *ROWS) for name, value in vars(module).items() if get_origin(value) is Literal
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,8 @@ def spell(annotation: Any, scalars: Mapping[type, str]) -> str:
     if origin is tuple and arguments[1:] == (Ellipsis,):
         element = spell(arguments[0], scalars)
         return f"readonly ({element})[]" if " " in element else f"readonly {element}[]"
+    if origin is tuple:
+        return f"readonly [{', '.join(spell(one, scalars) for one in arguments)}]"
     if annotation == get_args(JsonObject)[0]:
         return "JsonObject"
     if origin is dict and arguments[0] is str:
@@ -131,6 +145,6 @@ SENT_BY_CLIENTS = frozenset(kind for row in methods.METHODS for kind in _reached
 SHAPES = shapes_of(shapes)
 EVENTS = tuple(one for one in shapes_of(events) if one.name != events.EventParams.__name__)
 ENVELOPE = shape(events.EventParams)
-PARAMS_AND_RESULTS = shapes_of(methods)
+PARAMS_AND_RESULTS = tuple(one for module in ROWS for one in shapes_of(module))
 EMPTY = Empty.__name__
 PROTOCOL_VERSION = base.PROTOCOL_VERSION

@@ -36,8 +36,13 @@ class Home:
         """Write the user's ``config.toml``."""
         self.config.mkdir(parents=True, exist_ok=True)
         # A session that is named by its model asks that once more: tests that want it say so.
-        lines = [f"{name} = {json.dumps(value)}" for name, value in {"naming": "off", **values}.items()]
+        lines = [f"{name} = {_toml(value)}" for name, value in {"naming": "off", **values}.items()]
         (self.config / "config.toml").write_text("\n".join(lines) + "\n")
+
+    def agent(self, name: str, text: str) -> None:
+        """One of the user's profiles."""
+        (self.config / "agents").mkdir(parents=True, exist_ok=True)
+        (self.config / "agents" / f"{name}.md").write_text(text, encoding="utf-8")
 
     def write(self, path: str, text: str | bytes) -> Path:
         """A file of the project."""
@@ -75,6 +80,13 @@ class Home:
     def log(self) -> str:
         """What the daemon has logged."""
         return "".join(path.read_text() for path in (self.data / "projects").glob("*/daemon.log"))
+
+
+def _toml(value: Any) -> str:
+    """A value in TOML, tables inline."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)
 
 
 def agentd(*arguments: str) -> list[str]:

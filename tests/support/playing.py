@@ -206,6 +206,8 @@ async def play(scenario: Scenario, way: Way) -> None:
         with make_home(filled(scenario.settings, {"model": api.url})) as home:
             for path, text in scenario.files.items():
                 home.write(path, text)
+            for name, text in scenario.agents.items():
+                home.agent(name, text)
             player = Player(scenario, way, home, api, script)
             try:
                 with no_errors():

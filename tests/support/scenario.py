@@ -4,6 +4,7 @@
     settings = { retries = 0 }                  # config.toml, beside quick retries
     replies = [{ parts = [{ text = ["Hel", "lo"] }] }]      # the model's script (messages_api/scriptfile.py)
     files = { "a.py" = "x = 1" }                # of the project
+    agents = { reviewer = "…" }                 # of the user: agents/reviewer.md
 
     [[step]]                                    # by = "a" is the editor, attached at its first step
     do = "agentd/chat"                          # a request,
@@ -111,6 +112,7 @@ class Scenario(Strict):
     rules: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+    agents: dict[str, str] = Field(default_factory=dict)
     step: list[Step]
     transcript: list[Transcript] = Field(default_factory=list)
 

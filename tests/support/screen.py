@@ -107,6 +107,8 @@ class Screen:
             if session.view["id"] != session_id:
                 self._wrong(f"{kind} of {session_id} speaks of {session.view['id']}")
             return
+        if kind == "notice" and event["kind"] == "background":
+            return  # to every connection
         if session_id not in self.subscribed:
             if not self.prompting or session_id in self.left:
                 self._wrong(f"{kind} of a session that this editor does not listen to: {event}")
@@ -132,7 +134,8 @@ class Screen:
                     self._wrong(f"turn {body['number']} starts, and was {known.status}")
                 if running := [turn.number for turn in session.turns.values() if turn.status == "running"]:
                     self._wrong(f"turn {body['number']} starts while {running} run")
-                if body["status"] != "running" or [item["kind"] for item in body["items"]] != ["prompt"]:
+                begins = [] if "compacted" in body else ["prompt"]
+                if body["status"] != "running" or [item["kind"] for item in body["items"]] != begins:
                     self._wrong(f"a turn starts as {body}")
                 session.turns[body["number"]] = ShownTurn.of(body)
             case "turn/ended":

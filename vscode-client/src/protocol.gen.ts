@@ -30,6 +30,12 @@ export type Mode = "plan" | "ask" | "edit";
 
 export type WhenBusy = "queue" | "steer" | "reject";
 
+export type Scope = "project" | "everywhere";
+
+export type ExportFormat = "agentd" | "json" | "markdown" | "html";
+
+export type ImportFormat = "agentd" | "agenix" | "agentry" | "amplifier" | "amazonq" | "claude-code" | "codex";
+
 /**
  * Tokens of one turn, as the provider counted them; `cost` in US dollars, absent when no price is known.
  *
@@ -325,7 +331,9 @@ export interface UsageEvent {
  * Something that people should know and that is no part of the conversation.
  *
  * `retry`: the model is asked again in `seconds`; `saving`: whether saving works (`ok`); `resync`: this
- * client was too slow and missed events, so resume the session anew.
+ * client was too slow and missed events, so resume the session anew; `background`: a background turn of this session
+ * has ended (sent to every connection); `compact`: earlier turns are being summarised; `profile`: the session's
+ * profile is gone.
  */
 export interface Notice {
   readonly type: "notice";
@@ -342,6 +350,501 @@ export interface EventParams {
   readonly sessionId?: string;
   readonly parentId?: string;
   readonly event: Event;
+}
+
+export interface ChatParams {
+  readonly sessionId?: string;
+  readonly sessionName?: string;
+  readonly create?: boolean;
+  readonly prompt: string;
+  readonly ref?: string;
+  readonly context?: readonly ContextItem[];
+  readonly model?: string;
+  readonly profile?: string;
+  readonly mode?: Mode;
+  readonly background?: boolean;
+  readonly whenBusy?: WhenBusy;
+}
+
+/** More fields may come with a newer daemon. */
+export interface SessionTurn {
+  readonly session: Session;
+  readonly turn: Turn;
+}
+
+export interface InterruptParams {
+  readonly sessionId: string;
+  readonly turn?: number;
+}
+
+/** More fields may come with a newer daemon. */
+export interface TurnResult {
+  readonly turn: Turn;
+}
+
+/** More fields may come with a newer daemon. */
+export interface SessionResult {
+  readonly session: Session;
+}
+
+export interface SessionParams {
+  readonly sessionId: string;
+}
+
+export interface NewParams {
+  readonly name?: string;
+  readonly profile?: string;
+  readonly model?: string;
+  readonly mode?: Mode;
+  readonly tags?: readonly string[];
+  readonly description?: string;
+  readonly metadata?: JsonObject;
+  readonly workingDir?: string;
+  readonly parentId?: string;
+  readonly agentOverlay?: JsonObject;
+  readonly config?: JsonObject;
+}
+
+export interface ResumeParams {
+  readonly sessionId?: string;
+  readonly limit?: number;
+}
+
+/**
+ * `running` holds all of the live turn so far; events go on after `seq`: no gap, nothing twice.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface ResumeResult {
+  readonly session: Session;
+  readonly turns: readonly Turn[];
+  readonly before?: number;
+  readonly running?: Turn;
+  readonly queued: readonly Turn[];
+  readonly seq: number;
+}
+
+export interface TurnsParams {
+  readonly sessionId: string;
+  readonly before?: number;
+  readonly limit?: number;
+}
+
+/**
+ * Oldest first; `before` is the next page's parameter, absent on the last page.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface TurnsResult {
+  readonly turns: readonly Turn[];
+  readonly before?: number;
+}
+
+/** More fields may come with a newer daemon. */
+export interface ShowResult {
+  readonly session: Session;
+  readonly stats: SessionStats;
+  readonly documents: readonly DocumentInfo[];
+  readonly children: readonly Session[];
+}
+
+export interface ForkParams {
+  readonly sessionId: string;
+  readonly turn?: number;
+  readonly name?: string;
+}
+
+export interface NameParams {
+  readonly sessionId: string;
+  readonly name: string;
+}
+
+export interface UpdateParams {
+  readonly sessionId: string;
+  readonly model?: string;
+  readonly profile?: string;
+  readonly mode?: Mode;
+  readonly tags?: readonly string[];
+  readonly description?: string;
+  readonly metadata?: JsonObject;
+}
+
+export interface ClearParams {
+  readonly sessionId: string;
+  readonly keepSystem?: boolean;
+  readonly keep?: number;
+}
+
+/** `keepTurns`: this many of the newest turns stay as they are; absent: as many as fit well. */
+export interface CompactParams {
+  readonly sessionId: string;
+  readonly keepTurns?: number;
+}
+
+/** `dryRun`: say what would go. Otherwise `confirm` must be true. */
+export interface DeleteParams {
+  readonly sessionId: string;
+  readonly confirm?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/**
+ * `deleted` are ids; `bytes` is what it frees on disk: the session's files and `documents`, without what its
+ * forks share. `queued` are the prompts that wait in it and go with it.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface DeleteResult {
+  readonly deleted: readonly string[];
+  readonly bytes: number;
+  readonly documents: number;
+  readonly queued: number;
+}
+
+/**
+ * Which sessions go: last active more than `olderThanDays` days ago.
+ *
+ * `emptyOnly`: only those without a turn. `keepNamed`: those that a person named stay. Never one in which a turn
+ * runs or a prompt waits, that a client has open, or whose background turn nobody has looked at; a sub-session goes
+ * by its own age. Nothing is deleted unless `dryRun` is false.
+ */
+export interface CleanupParams {
+  readonly olderThanDays?: number;
+  readonly status?: ListStatus;
+  readonly emptyOnly?: boolean;
+  readonly keepNamed?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/**
+ * The sessions that went (or would), what that frees in bytes, and those that could not be deleted, with why.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface CleanupResult {
+  readonly sessions: readonly Session[];
+  readonly bytes: number;
+  readonly problems: readonly string[];
+}
+
+/** `after`: the `seq` of the last line that was seen. */
+export interface EventsParams {
+  readonly sessionId: string;
+  readonly after?: number;
+  readonly limit?: number;
+}
+
+/**
+ * Lines of the session's event log, oldest first, each with `seq`, `time` and `event`.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface EventsResult {
+  readonly events: readonly JsonObject[];
+  readonly nextAfter?: number;
+}
+
+export interface BlobParams {
+  readonly sessionId: string;
+  readonly hash: string;
+}
+
+/**
+ * `content` is base64.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface BlobResult {
+  readonly content: string;
+  readonly mediaType: string;
+}
+
+/**
+ * `uri` is the directory of the session's documents, whether it exists yet or not.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface DocumentsResult {
+  readonly uri: string;
+  readonly documents: readonly DocumentInfo[];
+}
+
+/** `name` is a file name; `.md` is added. A name that is taken is refused. */
+export interface CreateDocumentParams {
+  readonly sessionId: string;
+  readonly name: string;
+  readonly text?: string;
+}
+
+/** More fields may come with a newer daemon. */
+export interface CreateDocumentResult {
+  readonly uri: string;
+  readonly documents: readonly DocumentInfo[];
+}
+
+/** `details`: with times, and for the model's messages its name, usage and content as blocks. */
+export interface MessagesParams {
+  readonly sessionId: string;
+  readonly details?: boolean;
+}
+
+/**
+ * What the model would be sent: system messages first, without what was cleared.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface MessagesResult {
+  readonly session: Session;
+  readonly messages: readonly JsonObject[];
+}
+
+/**
+ * `sessionId`, or `sessionName`, which `create` makes a session of when there is none.
+ *
+ * A message has `role` (system, user, assistant, tool) and `content`. The other fields change what is given and
+ * leave the rest; `model` and `workingDir` are those of a session that is made.
+ */
+export interface SetMessagesParams {
+  readonly sessionId?: string;
+  readonly sessionName?: string;
+  readonly create?: boolean;
+  readonly messages: readonly JsonObject[];
+  readonly tags?: readonly string[];
+  readonly description?: string;
+  readonly metadata?: JsonObject;
+  readonly model?: string;
+  readonly workingDir?: string;
+}
+
+export interface ListParams {
+  readonly status?: ListStatus;
+  readonly query?: string;
+  readonly parentId?: string;
+  readonly tag?: string;
+  readonly sort?: "lastActive" | "created" | "name";
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly scope?: Scope;
+}
+
+/** More fields may come with a newer daemon. */
+export interface ListResult {
+  readonly sessions: readonly Session[];
+  readonly nextCursor?: string;
+  readonly total: number;
+}
+
+/**
+ * `query`: words that must all occur, each as a beginning of a word or of a part of an identifier.
+ *
+ * `"quoted words"` stand side by side.
+ */
+export interface SearchParams {
+  readonly query: string;
+  readonly status?: ListStatus;
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly scope?: Scope;
+}
+
+/**
+ * A place that matches. `turn` 0: the session's name, description or tags.
+ *
+ * `snippet` is text around the first match, `marks` where the matches in it are: [start, end) in code points.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface Hit {
+  readonly session: Session;
+  readonly turn: number;
+  readonly kind: ItemKind | "name";
+  readonly snippet: string;
+  readonly marks: readonly (readonly [number, number])[];
+}
+
+/**
+ * Most recent session first. `indexing`: the index is being built, so older sessions may be missing yet.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface SearchResult {
+  readonly hits: readonly Hit[];
+  readonly nextCursor?: string;
+  readonly indexing: boolean;
+  readonly problems: readonly string[];
+}
+
+/** `sessionId` absent: the whole project. */
+export interface StatsParams {
+  readonly sessionId?: string;
+}
+
+/**
+ * `usage.cost` is absent when the model's price is not known.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface ModelUse {
+  readonly model: string;
+  readonly turns: number;
+  readonly usage: Usage;
+}
+
+/**
+ * `day` is YYYY-MM-DD, UTC.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface DayUse {
+  readonly day: string;
+  readonly turns: number;
+  readonly usage: Usage;
+}
+
+/**
+ * `unpriced`: models whose price is not known: their tokens are without cost. `prices` is the prices' date.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface StatsResult {
+  readonly sessions: number;
+  readonly turns: number;
+  readonly userMessages: number;
+  readonly assistantMessages: number;
+  readonly toolCalls: number;
+  readonly toolResults: number;
+  readonly usage: Usage;
+  readonly byModel: readonly ModelUse[];
+  readonly byDay: readonly DayUse[];
+  readonly unpriced: readonly string[];
+  readonly prices: string;
+}
+
+/** `redact`: without home and workspace paths, keys and tokens. `path`: write there instead of answering it. */
+export interface ExportParams {
+  readonly sessionId: string;
+  readonly format?: ExportFormat;
+  readonly redact?: boolean;
+  readonly path?: string;
+}
+
+/**
+ * How often something of this `kind` was removed.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface Redacted {
+  readonly kind: string;
+  readonly count: number;
+}
+
+/**
+ * `content`, or the `uri` of the file that was written, and its size.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface ExportResult {
+  readonly content?: string;
+  readonly uri?: string;
+  readonly bytes: number;
+  readonly redacted: readonly Redacted[];
+}
+
+/** `uri` (a file or a directory) or `content`. `format` is recognised by content when absent. */
+export interface ImportParams {
+  readonly uri?: string;
+  readonly content?: string;
+  readonly format?: ImportFormat;
+}
+
+/**
+ * `warnings` say what was damaged and left out.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface ImportResult {
+  readonly session: Session;
+  readonly format: ImportFormat;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * A transcript of another program that is about this project. `imported`: the session that was made of it.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface Found {
+  readonly uri: string;
+  readonly format: ImportFormat;
+  readonly title: string;
+  readonly lastActive: string;
+  readonly bytes: number;
+  readonly imported?: string;
+}
+
+/**
+ * Newest first.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface ScanResult {
+  readonly found: readonly Found[];
+  readonly problems: readonly string[];
+}
+
+/** More fields may come with a newer daemon. */
+export interface ModelsResult {
+  readonly models: readonly ModelInfo[];
+  readonly default: string;
+}
+
+/** `key` empty: forget the kept key. It is never logged. */
+export interface CredentialsParams {
+  readonly provider: string;
+  readonly key: string;
+}
+
+/** More fields may come with a newer daemon. */
+export interface RunningTurn {
+  readonly sessionId: string;
+  readonly name?: string;
+  readonly turn: number;
+}
+
+/**
+ * `sessions` counts by status; `saving` is false from a failed write until one works again.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface StatusResult {
+  readonly version: string;
+  readonly protocol: number;
+  readonly pid: number;
+  readonly root: string;
+  readonly store: string;
+  readonly socket: string;
+  readonly connections: number;
+  readonly sessions: Readonly<Record<string, number>>;
+  readonly running: readonly RunningTurn[];
+  readonly model: string;
+  readonly saving: boolean;
+  readonly started: string;
+  readonly problems: readonly string[];
+}
+
+/** `onlyIdle`: refuse while a turn runs or anyone else is attached (a newer installation asks so). */
+export interface ShutdownParams {
+  readonly onlyIdle?: boolean;
+}
+
+/**
+ * `problems` name files that are no profile, and why.
+ *
+ * More fields may come with a newer daemon.
+ */
+export interface ProfilesResult {
+  readonly profiles: readonly ProfileInfo[];
+  readonly problems: readonly string[];
 }
 
 export type Event =

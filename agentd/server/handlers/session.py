@@ -60,7 +60,12 @@ async def show(context: Context, params: SessionParams) -> ShowResult:
             tool_calls=known.tool_count,
             usage=known.usage or Usage(),
         )
-        view = session.view().model_copy(update={"file_count": len(documents)})
+        shown = {
+            "file_count": len(documents),
+            "config": known.config or None,
+            "agent_overlay": known.agent_overlay or None,
+        }
+        view = session.view().model_copy(update=shown)
         return ShowResult(session=view, stats=stats, documents=documents, children=tuple(children))
 
 
@@ -91,6 +96,11 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
             file_count=0,
             usage=None,
             unseen_turn=None,
+            last_turn=source.metadata.last_turn if through == source.newest else None,
+            # A fork of a sub-session is a person's own: it answers to no parent.
+            parent_id=None,
+            trace_id=None,
+            agent_name=None,
         )
         if not through:
             metadata = metadata.changed(first_message=None)
