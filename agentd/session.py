@@ -16,6 +16,7 @@ import anyio
 from agentd.core.live import LiveTurn
 from agentd.core.metadata import Metadata, session_view
 from agentd.core.records import Draft
+from agentd.errors import SessionNotFound
 from agentd.protocol import Item, Published, Session, SessionState, Turn
 from agentd.store.api import QueuedPrompt, SessionLog
 
@@ -102,6 +103,7 @@ class OpenSession:
     refs_read: bool = False
     metadata_dirty: bool = False
     save_pending: bool = False
+    deleted: bool = False
 
     @classmethod
     def of(cls, log: SessionLog) -> "OpenSession":
@@ -227,6 +229,17 @@ class OpenSession:
                 self.refs[ref, text_digest(text)] = turn.number
         while len(self.refs) > REFS:
             del self.refs[next(iter(self.refs))]
+
+    def delete(self) -> None:
+        """It is gone from the disk: nothing of it is written any more, and who waits for a prompt of it is told."""
+        self.deleted, self.metadata_dirty = True, False
+        self.unsaved.clear()
+        self.subscribers.clear()
+        for waiting in self.waiters.values():
+            if not waiting.done():
+                waiting.set_exception(SessionNotFound(self.id))
+                waiting.exception()  # read, so that nobody is told that nobody looked
+        self.waiters.clear()
 
     def answer_waiting(self) -> None:
         """Nothing goes on by itself now: who waits for a prompt in the queue is told that it waits."""

@@ -157,10 +157,7 @@ class Workspace:
     def _publish_everywhere(self, published: Published, session: OpenSession | None = None) -> None:
         for peer in self.peers.values():
             subscription = session.subscribers.get(peer.id) if session else None
-            if subscription is not None:
-                subscription.send(published)
-            else:
-                peer.publish(published)
+            (subscription.send if subscription else peer.publish)(published)
 
     def _published(self, of: Metadata | Session, event: Event) -> Published:
         return Published(EventParams(seq=self._seq, session_id=of.id, parent_id=of.parent_id, event=event))

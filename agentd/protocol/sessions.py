@@ -107,17 +107,22 @@ class DeleteParams(Wire):
 
 
 class DeleteResult(Kept):
-    """``deleted`` are ids; ``bytes`` is what it frees on disk: the session's files and documents."""
+    """``deleted`` are ids; ``bytes`` is what it frees on disk: the session's files and ``documents``, without what its
+    forks share. ``queued`` are the prompts that wait in it and go with it.
+    """
 
     deleted: tuple[str, ...]
     bytes: int
+    documents: int = 0
+    queued: int = 0
 
 
 class CleanupParams(Wire):
     """Which sessions go: last active more than ``olderThanDays`` days ago.
 
-    ``emptyOnly``: only those without a message. ``keepNamed``: those that a person named stay. Nothing is
-    deleted unless ``dryRun`` is false.
+    ``emptyOnly``: only those without a turn. ``keepNamed``: those that a person named stay. Never one in which a turn
+    runs or a prompt waits, that a client has open, or whose background turn nobody has looked at; a sub-session goes
+    by its own age. Nothing is deleted unless ``dryRun`` is false.
     """
 
     older_than_days: float = Field(default=30, ge=0)

@@ -162,11 +162,11 @@ class Store(Protocol):
     async def measure(self, session_ids: Sequence[str]) -> Sequence[Remains]:
         """What removing these sessions, one after another, would free."""
 
-    async def delete(self, session_id: str) -> int:
+    async def delete(self, session_id: str, owned: SessionLog | None = None) -> int:
         """Remove a session with its documents, durably; the bytes that this freed. Forks of it stay whole.
 
-        StoreFailed: it is there as before. An open one's log is to have nothing more to write (its owner holds the
-        session's order), and answers SessionNotFound from then on; SessionInUse: it is just being opened.
+        StoreFailed: it is there as before. An open one is removed by its owner alone, who passes its log and has
+        nothing more to write: the log answers SessionNotFound from then on. SessionInUse: somebody else has it open.
         """
 
     async def close(self) -> None: ...

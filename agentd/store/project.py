@@ -120,14 +120,14 @@ class FileStore:
     async def measure(self, session_ids: Sequence[str]) -> Sequence[Remains]:
         return await self._read(partial(self._removal.measure, session_ids))
 
-    async def delete(self, session_id: str) -> int:
+    async def delete(self, session_id: str, owned: SessionLog | None = None) -> int:
         if not _ID.fullmatch(session_id):
             raise SessionNotFound(session_id)
         await self._left(session_id)
         if self._newer:
             raise StoreFailed(_NEWER, refused=True)
-        if session_id in self._open and self._open[session_id] is None:
-            raise SessionInUse(f"Session '{session_id[:8]}' is being opened.", sessionId=session_id)
+        if session_id in self._open and not ((log := self._open[session_id]) and (log is owned or log.closing)):
+            raise SessionInUse(f"Session '{session_id[:8]}' is open.", sessionId=session_id)
         left = self._leaving[session_id] = asyncio.get_running_loop().create_future()
         try:
             await self._bury(session_id)

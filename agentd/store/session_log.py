@@ -206,6 +206,11 @@ class FileSessionLog:
     async def blob(self, digest: str) -> bytes:
         return await self._read(partial(read_blob, self._files, self._directory, digest))
 
+    @property
+    def closing(self) -> bool:
+        """Its owner has let go of it."""
+        return not self._open
+
     async def quiet(self) -> None:
         """Until nothing is being written."""
         for lane in (self._records, self._queue, self._saves, self._events):

@@ -101,6 +101,6 @@ async def test_numbers_go_on_when_the_log_is_full(store: FileStore, monkeypatch:
     told = (await log.events(0, 1000)).events
     assert [one["seq"] for one in told] == [one["number"] for one in told] and told[-1]["seq"] == 100
     assert 5 < len(told) < 40
-    await store.delete(log.id)
+    await store.delete(log.id, log)
     with pytest.raises(SessionNotFound):
         await log.events(0, 1)

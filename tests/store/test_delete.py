@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentd.errors import SessionNotFound, StoreFailed
+from agentd.errors import SessionInUse, SessionNotFound, StoreFailed
 from agentd.store.api import QueuedPrompt
 from agentd.store.project import FileStore
 from tests.store.support import BROKEN, TIME, FailingFiles, a_session, a_store, new_metadata, ours, whole_turn
@@ -36,21 +36,29 @@ async def test_a_session_goes_with_its_documents_and_says_what_it_frees(store: F
     expected = size(log.directory) + size(documents)
     (remains,) = await store.measure([log.id])
     assert (remains.bytes, remains.documents, remains.queued) == (expected, 2, 1)
-    assert await store.delete(log.id) == expected
+    assert await store.delete(log.id, log) == expected
     assert not log.directory.exists() and not documents.exists() and kept.exists()
     assert [one.id for one in await store.list_metadata()] == [other.id]
     assert [path.name for path in log.directory.parent.iterdir()] == [other.id]
-    for again in (store.open(log.id), store.delete(log.id), log.append(whole_turn(2)), log.page(None, 5)):
+    for again in (store.open(log.id), store.delete(log.id, log), log.append(whole_turn(2)), log.page(None, 5)):
         with pytest.raises(SessionNotFound):
             await again
     with pytest.raises(SessionNotFound):
         await log.save_metadata(log.metadata)
 
 
+async def test_an_open_one_is_removed_by_its_owner_alone(store: FileStore) -> None:
+    log, other = await a_session(store, whole_turn(1)), await a_session(store)
+    for wrong in (None, other):
+        with pytest.raises(SessionInUse, match="is open"):
+            await store.delete(log.id, wrong)
+    await log.append(whole_turn(2))
+
+
 async def test_a_closed_session_goes_too(store: FileStore) -> None:
     log = await a_session(store, whole_turn(1))
     await log.close()
-    assert await store.delete(log.id) > 0
+    assert await store.delete(log.id, log) > 0
     for wrong in (log.id, "never-was", "../escape", ""):
         with pytest.raises(SessionNotFound):
             await store.delete(wrong)
@@ -63,9 +71,9 @@ async def test_forks_stay_whole_and_what_they_share_is_not_freed(store: FileStor
     alone = [one.bytes for one in await store.measure([log.id])]
     both = [one.bytes for one in await store.measure([log.id, fork.id])]
     assert alone == both[:1] and both[0] < 5000 < both[1]
-    assert await store.delete(log.id) == both[0]
+    assert await store.delete(log.id, log) == both[0]
     assert await fork.blob(digest) == b"x" * 5000
-    assert await store.delete(fork.id) == both[1]
+    assert await store.delete(fork.id, fork) == both[1]
 
 
 @pytest.mark.parametrize("call", ["rename", "sync_directory"])
@@ -73,13 +81,13 @@ async def test_a_disk_that_fails_leaves_it_there_and_usable(store: FileStore, di
     log = await a_session(store, whole_turn(1))
     disk.fails = {call: (0, BROKEN)}
     with pytest.raises(StoreFailed, match="Input/output error"):
-        await store.delete(log.id)
+        await store.delete(log.id, log)
     disk.fails = {}
     await log.append(whole_turn(2))
     assert [one.id for one in await store.list_metadata()] == [log.id]
     await log.close()
-    assert (await store.open(log.id)).last_turn == 2
-    assert await store.delete(log.id) > 0
+    again = await store.open(log.id)
+    assert again.last_turn == 2 and await store.delete(log.id, again) > 0
 
 
 class Undying(FailingFiles):
@@ -94,7 +102,7 @@ async def test_what_is_left_of_it_is_removed_at_the_next_start(tmp_path: Path) -
         log = await a_session(store, whole_turn(1))
         documents = documents_of(tmp_path, log.id)
         freed = size(documents)
-        assert await store.delete(log.id) == freed
+        assert await store.delete(log.id, log) == freed
         assert "could not be removed" in store.problems[-1]
         assert await store.list_metadata() == []
         with pytest.raises(SessionNotFound):
@@ -133,7 +141,7 @@ async def test_links_are_never_followed(store: FileStore, tmp_path: Path) -> Non
             above.rmdir()
             above.symlink_to(precious)
         before = sorted(precious.rglob("*"))
-        await store.delete(log.id)
+        await store.delete(log.id, log)
         assert sorted(precious.rglob("*")) == before
         assert not log.directory.exists()
 
@@ -146,7 +154,7 @@ async def test_whoever_opens_it_meanwhile_gets_it_whole_or_not_at_all(tmp_path: 
         log = await a_session(store, whole_turn(1))
         await log.close()
         disk.hold("sessions")
-        deleting = asyncio.ensure_future(store.delete(log.id))
+        deleting = asyncio.ensure_future(store.delete(log.id, log))
         assert await asyncio.to_thread(disk.waiting.wait, 10)
         opening, forking = (
             asyncio.ensure_future(store.open(log.id)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from agentd.server.handlers import attach, daemon, documents, messages, pending, session, turn
+from agentd.server.handlers import attach, daemon, documents, messages, pending, reading, removal, session, turn
 from agentd.server.handlers.context import Answer as Answer
 from agentd.server.handlers.context import Context as Context
 from agentd.server.handlers.context import DaemonInfo as DaemonInfo
@@ -31,13 +31,13 @@ HANDLERS: Mapping[str, Handler] = {
     "agentd/session/clear": session.clear,
     "agentd/session/compact": session.compact,
     "agentd/session/seen": attach.seen,
-    "agentd/session/delete": pending.pending,
-    "agentd/session/cleanup": pending.pending,
+    "agentd/session/delete": removal.delete,
+    "agentd/session/cleanup": removal.cleanup,
     "agentd/session/export": pending.pending,
     "agentd/session/import": pending.pending,
     "agentd/session/scan": pending.pending,
-    "agentd/session/events": pending.pending,
-    "agentd/session/blob": pending.pending,
+    "agentd/session/events": reading.events,
+    "agentd/session/blob": reading.blob,
     "agentd/session/documents": documents.documents,
     "agentd/session/createDocument": documents.create,
     "agentd/profiles": daemon.profiles,
