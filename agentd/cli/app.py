@@ -18,8 +18,8 @@ from agentd.errors import AgentdError
 
 GROUPS: dict[str, str] = {
     "chat": "talk", "continue": "talk", "resume": "talk", "run": "talk",
-    "session": "session", "sessions": "session",
-    "model": "model", "models": "model", "key": "key",
+    "session": "session", "sessions": "session", "search": "session",
+    "model": "model", "models": "model", "profile": "profile", "profiles": "profile", "key": "key",
     "status": "daemon", "stop": "daemon", "logs": "daemon", "init": "project", "doctor": "doctor",
     "lsp": "editors", "serve": "editors",
 }  # fmt: skip

@@ -1,7 +1,11 @@
-"""Ctrl-C while a turn streams: the first stops the turn, which keeps what was streamed; the second leaves at once."""
+"""Ctrl-C while a turn streams: the first stops the turn, and what was streamed is kept; the second leaves at once.
+
+Ctrl-\\ (a signal as well, so that what is typed ahead is left alone) sends the turn to the background and leaves it.
+"""
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from types import TracebackType
 
 from agentd.cli import output
@@ -11,29 +15,37 @@ from agentd.errors import AgentdError
 
 
 class Interrupts:
-    """``with Interrupts(client, stream):`` around the loop over the stream. ``hit``: Ctrl-C has come."""
+    """``with Interrupts(client, stream):`` around the loop over the stream.
+
+    ``hit``: Ctrl-C has come; ``detached``: the turn is in the background now.
+    """
 
     def __init__(self, client: Client, stream: TurnStream) -> None:
         self._client = client
         self._stream = stream
-        self._stopping: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
         self.hit = False
+        self.detached = False
 
     def __enter__(self) -> "Interrupts":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        loop.add_signal_handler(signal.SIGQUIT, self._detach)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
-        if self._stopping is not None:
-            self._stopping.cancel()
+        loop = asyncio.get_running_loop()
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGQUIT)
+        if self._asking is not None:
+            self._asking.cancel()
 
     def look(self) -> None:
         """The turn may only now be known that was to be stopped before it was."""
-        if self.hit and self._stopping is None:
+        if self.hit and self._asking is None:
             self._begin()
 
     def _interrupt(self) -> None:
@@ -44,7 +56,14 @@ class Interrupts:
 
     def _begin(self) -> None:
         if self._stream.place is not None:
-            self._stopping = asyncio.create_task(self._stop(*self._stream.place))
+            self._ask(self._stop(*self._stream.place))
+
+    def _detach(self) -> None:
+        if self._stream.place is not None and not self.hit:
+            self._ask(self._to_background(self._stream.place[0]))
+
+    def _ask(self, request: Coroutine[None, None, None]) -> None:
+        self._asking = asyncio.create_task(request)
 
     def _leave(self) -> None:
         if self._task is not None:
@@ -56,3 +75,12 @@ class Interrupts:
         except AgentdError as error:
             output.note(f"The turn could not be stopped: {error.message}")
             self._leave()
+
+    async def _to_background(self, session: str) -> None:
+        try:
+            await self._client.detach(session)
+        except AgentdError as error:
+            output.note(f"The turn could not be sent to the background: {error.message}")
+            return
+        self.detached = True
+        self._leave()

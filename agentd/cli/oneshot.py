@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from agentd.cli import firstrun, output
 from agentd.cli.failing import FAILED, INTERRUPTED, OK, reason_hint
 from agentd.cli.interrupt import Interrupts
+from agentd.cli.rows import short_id
 from agentd.cli.showing import Showing, showing
 from agentd.cli.target import Target, find, title
 from agentd.cli.wish import Wish
@@ -73,6 +74,10 @@ class Ways:
 
     go_on: str = "'agentd continue'"
     retry: str = "'agentd session retry'"
+    resume: str = "agentd session resume"
+
+    def look(self, session: str) -> str:
+        return f"'{self.resume} {short_id(session)}'"
 
 
 async def play(client: Client, stream: TurnStream, shown: Showing, ways: Ways = Ways()) -> int:
@@ -86,6 +91,9 @@ async def play(client: Client, stream: TurnStream, shown: Showing, ways: Ways = 
                 if stream.envelope is not None:
                     shown.event(stream.envelope)
         except asyncio.CancelledError:
+            if interrupts.detached and stream.place is not None:
+                output.note(f"The turn runs on in the background. Look at it with {ways.look(stream.place[0])}.")
+                return OK
             if not interrupts.hit:
                 raise
             output.note(f"Left while the turn was being stopped. What was streamed is kept: {ways.go_on}.")

@@ -9,6 +9,14 @@ import typer
 from agentd.cli.failing import WrongUse
 from agentd.client.dial import Address
 
+
+def known_sessions(incomplete: str) -> list[tuple[str, str]]:
+    """Names and short ids for a shell's completion, if a daemon runs: completing starts none, and fails in silence."""
+    from agentd.cli.completing import sessions
+
+    return sessions(incomplete)
+
+
 Root = Annotated[
     Path | None,
     typer.Option("--root", metavar="DIR", help="The project's root itself (default: found from the current directory).",
@@ -20,8 +28,10 @@ WorkingDir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]
 SessionId = Annotated[
-    str, typer.Argument(metavar="ID", help="The session: its id, the beginning of it, or its name.", show_default=False)
-]
+    str,
+    typer.Argument(metavar="ID", help="The session: its id, the beginning of it, or its name.", show_default=False,
+                   autocompletion=known_sessions),
+]  # fmt: skip
 
 
 def check_store() -> None:

@@ -81,6 +81,16 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def agreed(question: str) -> bool:
+    """Whether the person at the terminal says yes; anything else is a no."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        sys.stderr.write("\n")
+    return answer.strip().casefold() in ("y", "yes")
+
+
 def error(message: str, hint: str | None = None) -> None:
     """What happened, and in a second line what to do."""
     told = wrapped(f"Error: {clean(message)}", sys.stderr).removeprefix("Error:")

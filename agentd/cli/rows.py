@@ -24,9 +24,11 @@ class Row:
     state: str = "idle"
     unseen: bool = False
     background: bool = False
+    last_turn: str | None = None
     created: str = ""
     last_active: str = ""
     name: str | None = None
+    name_source: str | None = None
     description: str | None = None
     first_message: str | None = None
     last_prompt: str | None = None
@@ -42,6 +44,8 @@ class Row:
     agent_name: str | None = None
     tags: tuple[str, ...] = ()
     forked_from: Mapping[str, Any] | None = None
+    branch: str | None = None
+    root: str | None = None
 
     @property
     def short(self) -> str:
@@ -56,6 +60,11 @@ class Row:
     def said(self) -> str:
         """What it was last about, on one line."""
         return one_line(self.last_prompt or self.first_message or "")
+
+    @property
+    def broken_off(self) -> str | None:
+        """How the newest turn ended, if it did not as it should, and no other one is at work."""
+        return self.last_turn if self.state == "idle" and self.last_turn in ("interrupted", "failed") else None
 
 
 _FIELDS = tuple(Row.__dataclass_fields__)
@@ -109,23 +118,45 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def when(row: Row) -> str:
-    """The age, or what is more urgent to know."""
+def size(count: int) -> str:
+    """Bytes for people: ``512 B``, ``3.4 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    amount, unit = next((count / 1000**power, unit) for power, unit in ((3, "GB"), (2, "MB"), (1, "KB"))
+                        if count >= 1000**power)  # fmt: skip
+    return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
+
+
+def marks(row: Row) -> str:
+    """What a person should know before the age: at work, broken off, not looked at yet, put away. Empty: nothing."""
     if row.state != "idle":
         return row.state
-    if row.unseen:
-        return "done, unseen"
-    if row.status == "archived":
-        return "archived"
-    return age(row.last_active)
+    words = (row.broken_off, "unseen" if row.unseen else None, "archived" if row.status == "archived" else None)
+    return ", ".join(word for word in words if word)
+
+
+def when(row: Row) -> str:
+    """The age, and what is more urgent to know: ``2h ago``, ``running``, ``interrupted 2h``."""
+    told, ago = marks(row), age(row.last_active)
+    if row.state != "idle":
+        return told
+    return f"{told} {ago.removesuffix(' ago').removeprefix('just ')}" if told else ago
 
 
 def state_style(row: Row) -> tuple[str, ...]:
     if row.state in ("running", "queued"):
         return ("green",)
+    if row.broken_off:
+        return ("red",)
     if row.state == "waiting" or row.unseen:
         return ("yellow",)
     return ("dim",)
+
+
+def lineage(row: Row) -> str:
+    """``8a3f2b1c at turn 5``; empty: it is no fork."""
+    source = row.forked_from
+    return f"{short_id(str(source.get('sessionId')))} at turn {source.get('turn')}" if source else ""
 
 
 def heading(row: Row) -> str:

@@ -1,5 +1,6 @@
-"""``agentd session new | rename | archive | restore | clear | update``: one request each, and one line about it."""
+"""``agentd session new | rename | tag | describe | archive | restore | clear | update``: a change, a line about it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,10 @@ from agentd.cli import options, output
 from agentd.cli.asking import ask, given, present
 from agentd.cli.failing import WrongUse
 from agentd.cli.options import Json, Root, SessionId
+from agentd.cli.output import one_line
 from agentd.cli.rows import Row, row_of
+from agentd.client.dial import Address
+from agentd.errors import AmbiguousSession
 
 MODES = ("plan", "ask", "edit")
 
@@ -33,6 +37,7 @@ def new(
     row = _changed(ask(place, "agentd/session/new", params), as_json)
     if row:
         output.line(f"Created new session: '{row.title}'" + (f" ({row.short})" if row.name else ""))
+        warn_of_namesake(place, row)
 
 
 def rename(
@@ -43,9 +48,68 @@ def rename(
 ) -> None:
     """Name a session (alias: name)."""
     params = {"sessionId": session, "name": " ".join(name)}
-    row = _changed(ask(options.address(root), "agentd/session/name", params), as_json)
+    place = options.address(root)
+    row = _changed(ask(place, "agentd/session/name", params), as_json)
     if row:
         output.line(f"Session {row.short} is now named '{row.title}'")
+        warn_of_namesake(place, row)
+
+
+def tag(
+    session: SessionId,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[+TAG] [-TAG] …", help="+TAG or TAG adds, -TAG removes; none: list them.", show_default=False
+        ),
+    ] = None,
+    as_json: Json = False,
+    root: Root = None,
+) -> None:
+    """Add tags to a session, or remove them."""
+    place = options.address(root)
+    shown = ask(place, "agentd/session/show", {"sessionId": session})
+    row = row_of(given(shown.get("session")))
+    tags = tagged(row.tags, words or [])
+    if words:
+        changed = _changed(ask(place, "agentd/session/update", {"sessionId": row.id, "tags": tags}), as_json)
+        if changed:
+            output.line(f"Session '{changed.title}': {_tags(changed.tags)}")
+    elif as_json:
+        output.data({"session": shown.get("session")})
+    else:
+        output.line(_tags(row.tags))
+
+
+def tagged(before: Sequence[str], words: Sequence[str]) -> list[str]:
+    """The tags after ``+a -b c``: each once, the new ones at the end."""
+    tags = list(before)
+    for word in words:
+        name = word.lstrip("#") if word[:1] not in "+-" else word[1:].lstrip("#")
+        if not name.strip():
+            raise WrongUse(f"'{word}' names no tag", "agentd session tag ID +a -b")
+        if word.startswith("-"):
+            tags = [known for known in tags if known != name]
+        elif name not in tags:
+            tags.append(name)
+    return tags
+
+
+def _tags(tags: Sequence[str]) -> str:
+    return " ".join(f"#{one_line(name)}" for name in tags) or "no tags"
+
+
+def describe(
+    session: SessionId,
+    text: Annotated[list[str], typer.Argument(metavar="TEXT", help="'' takes it away.", show_default=False)],
+    as_json: Json = False,
+    root: Root = None,
+) -> None:
+    """Describe a session in a sentence."""
+    params = {"sessionId": session, "description": " ".join(text).strip()}
+    row = _changed(ask(options.address(root), "agentd/session/update", params), as_json)
+    if row:
+        output.line(f"Session '{row.title}': {one_line(row.description or '') or 'no description'}")
 
 
 def archive(session: SessionId, as_json: Json = False, root: Root = None) -> None:
@@ -93,6 +157,16 @@ def update(
     if row:
         told = ", ".join(f"{name} {value}" for name, value in changes.items())
         output.line(f"Session '{row.title}': {told}")
+
+
+def warn_of_namesake(place: Address, row: Row) -> None:
+    """Two sessions may have one name, and then the name says no longer which is meant."""
+    if not row.name:
+        return
+    try:
+        ask(place, "agentd/session/show", {"sessionId": row.name})
+    except AmbiguousSession:
+        output.note(f"Another session is called '{row.title}' as well: name this one by its id, {row.short}.")
 
 
 def _changed(answer: dict[str, Any], as_json: bool) -> Row | None:

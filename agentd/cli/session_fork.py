@@ -8,7 +8,8 @@ import typer
 from agentd.cli import options, output, talk
 from agentd.cli.asking import ask, given, present
 from agentd.cli.failing import OK, Stop, WrongUse
-from agentd.cli.rows import row_of
+from agentd.cli.rows import row_of, short_id
+from agentd.cli.session_change import warn_of_namesake
 from agentd.cli.wish import Wish
 from agentd.client.dial import Address
 
@@ -40,7 +41,9 @@ def fork(
     row = row_of(given(answer.get("session")))
     after = given(row.forked_from).get("turn", through)
     called = f" '{row.title}'" if row.name else ""
-    output.line(f"Forked at turn {after}: new session{called} {row.short}")
+    source = short_id(str(given(row.forked_from).get("sessionId", session)))
+    output.line(f"Forked from {source} at turn {after}: new session{called} {row.short}")
+    warn_of_namesake(place, row)
     output.note(f"Go on with it: agentd session resume {row.short}")
 
 

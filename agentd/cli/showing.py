@@ -6,7 +6,7 @@ import time
 from typing import Protocol
 
 from agentd.cli import output
-from agentd.protocol import EventParams, Item, ItemDelta, ItemEnded, ItemStarted, Notice, Turn
+from agentd.protocol import Event, EventParams, Item, ItemDelta, ItemEnded, ItemStarted, Notice, Turn, TurnEvent
 
 LEAST_PAUSE = 0.04
 """Seconds between two drawings of the unfinished block: 25 a second look like a stream."""
@@ -33,6 +33,8 @@ class Plain:
 
     def event(self, params: EventParams) -> None:
         event = params.event
+        for missing in problems(event):
+            output.note(missing)
         if isinstance(event, ItemStarted):
             self._kinds[event.item.id] = event.item.kind
         elif isinstance(event, ItemDelta):
@@ -95,6 +97,8 @@ class Drawn:
 
     def event(self, params: EventParams) -> None:
         event = params.event
+        for told in problems(event):
+            self.above(told)
         if isinstance(event, ItemStarted):
             self._kinds[event.item.id] = event.item.kind
             if event.item.kind == "thinking":
@@ -181,6 +185,22 @@ def showing(*, as_json: bool = False) -> Showing:
     if as_json:
         return JsonLines()
     return Drawn() if output.can_draw() else Plain()
+
+
+def problems(event: Event) -> list[str]:
+    """What a prompt pointed at and could not be given to the model, told when the prompt is taken up."""
+    if isinstance(event, TurnEvent) and event.type == "turn/started":
+        return [told for item in event.turn.items for told in left_out(item)]
+    return left_out(event.item) if isinstance(event, ItemStarted) else []
+
+
+def left_out(item: Item) -> list[str]:
+    """Why a prompt's context is not what was pointed at."""
+    return [
+        output.one_line(f"{'Not sent: ' if context.text is None else ''}{context.title}: {context.problem}")
+        for context in item.context or ()
+        if context.problem
+    ]
 
 
 def about(item: Item) -> str | None:

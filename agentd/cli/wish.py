@@ -43,7 +43,7 @@ def with_prompt(wish: Wish, words: Sequence[str]) -> Wish:
     given = " ".join(words)
     if list(words) == ["-"]:
         return replace(wish, prompt=_checked(sys.stdin.read()))
-    piped = _piped()
+    piped = piped_text()
     if words:
         return replace(wish, prompt=_checked(given), piped=piped or None)
     if piped is not None:
@@ -62,7 +62,7 @@ def _checked(prompt: str) -> str:
     return prompt
 
 
-def _piped() -> str | None:
+def piped_text() -> str | None:
     """What another program or a file gives on standard input; None: nobody does (a terminal, /dev/null, closed)."""
     try:
         kind = os.fstat(sys.stdin.fileno()).st_mode

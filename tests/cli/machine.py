@@ -198,12 +198,25 @@ class Machine:
         session: dict[str, Any] = self.ok("session", "list", "--json").json["sessions"][0]
         return session
 
+    def kill(self) -> None:
+        """Kill the daemon of the project, as a crash would."""
+        (project,) = self.home.data.glob("projects/*")
+        os.kill(_daemon(paths.lock_path(str(project))), signal.SIGKILL)
+
     def stop(self) -> None:
         """Stop the daemons that were started, and wait until they are gone."""
         for project in self.home.data.glob("projects/*"):
             pid = read_note(paths.lock_path(str(project))).get("pid")
             if isinstance(pid, int) and _holds(paths.lock_path(str(project))):
                 _end(pid)
+
+
+def _daemon(lock: str) -> int:
+    """The process that holds the lock."""
+    pid = read_note(lock).get("pid")
+    assert isinstance(pid, int)
+    assert _holds(lock)
+    return pid
 
 
 def _holds(lock: str) -> bool:

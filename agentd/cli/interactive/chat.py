@@ -1,5 +1,6 @@
 """The interactive chat's state: which session it is in, and what can be done with it. Draws nothing by itself."""
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,17 +15,19 @@ from agentd.cli.target import resumed, title
 from agentd.cli.wish import Wish
 from agentd.client.streams import TurnStream
 from agentd.client.typed import Client
-from agentd.errors import AmbiguousSession, SessionNotFound
+from agentd.errors import AgentdError, AmbiguousSession, SessionNotFound
 from agentd.protocol import Mode, Session, Turn
 
-WAYS = Ways(go_on="the next prompt", retry="/retry")
+WAYS = Ways(go_on="the next prompt", retry="/retry", resume="/resume")
 SHOWN_TURNS = 3
 
 
 @dataclass
 class Chat:
     """``session`` is None until the first prompt makes it. ``refs`` are the prompts that were sent from here,
-    ``following`` the number of a running turn that was sent elsewhere and is shown as if it were ours.
+    ``following`` the number of a running turn that was sent elsewhere and is shown as if it were ours, ``watched`` the
+    place of one that is shown above the prompt, ``detached`` those that this chat has sent to the background;
+    ``told_of`` is the one that a daemon's end interrupted, which is said once.
     """
 
     client: Client
@@ -35,6 +38,10 @@ class Chat:
     mode: Mode | None = None
     refs: set[str] = field(default_factory=set)
     following: int | None = None
+    watched: tuple[str, int] | None = None
+    detached: set[tuple[str, int]] = field(default_factory=set)
+    told_of: tuple[str, int] | None = None
+    stopping: asyncio.Task[None] | None = None
     shown: Showing | None = None
     leaving: bool = False
     on_change: Callable[[], None] = lambda: None
@@ -78,6 +85,8 @@ class Chat:
                 await play(self.client, stream, shown, WAYS)
         finally:
             self.shown = None
+            if stream.place is not None and stream.turn is not None and stream.turn.ended is None:
+                self.detached.add(stream.place)
             if stream.session is not None:
                 self.session = stream.session
         output.line()
@@ -110,14 +119,31 @@ class Chat:
             return True
         return True
 
-    async def connected(self) -> None:
-        """After the daemon ended: start it again and be in the same session."""
-        if self.client.connected:
+    async def reopen(self) -> None:
+        """After a new connection: be in the same session, and say what became of the turn that ran."""
+        if self.session is None:
             return
-        await self.client.reconnect()
-        output.note("Connected to the daemon again.")
-        if self.session is not None:
-            self.session = (await self.client.resume(self.session.id, limit=0)).session
+        result = await self.client.resume(self.session.id, limit=1)
+        self.session = result.session
+        for turn in result.turns:
+            place = (result.session.id, turn.number)
+            if turn.status == "interrupted" and result.running is None and self.told_of != place:
+                self.told_of = place
+                output.note(f"Turn {turn.number} was interrupted. What was streamed is kept; /retry sends it again.")
+        self.on_change()
+
+    def stop_watched(self) -> bool:
+        """Stop the turn that is shown above the prompt, whoever sent it; False: there is none."""
+        if self.watched is None:
+            return False
+        self.stopping = asyncio.create_task(self._stop(*self.watched))
+        return True
+
+    async def _stop(self, session: str, turn: int) -> None:
+        try:
+            await self.client.interrupt(session, turn)
+        except AgentdError as error:
+            output.note(f"The turn could not be stopped: {error.message}")
 
     def farewell(self) -> str | None:
         """What to say at the end."""

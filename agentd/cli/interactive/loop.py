@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 
 from prompt_toolkit.patch_stdout import patch_stdout
 
+from agentd import paths
 from agentd.cli import output
 from agentd.cli.failing import OK, WrongUse, explain
 from agentd.cli.interactive import commands
 from agentd.cli.interactive.chat import Chat
 from agentd.cli.interactive.completing import Known
 from agentd.cli.interactive.prompting import PromptLine
-from agentd.cli.interactive.watching import Watcher
+from agentd.cli.interactive.staying import Staying
 from agentd.cli.wish import Wish
 from agentd.client.failures import ConnectionLost
 from agentd.client.typed import Client
@@ -25,8 +27,9 @@ async def interactive(wish: Wish) -> int:
         chat = Chat(client, wish, model=wish.model, mode=wish.mode)
         output.note("agentd: /help lists the commands, Ctrl-D leaves.")
         await _begin(chat)
-        with _Watching(chat) as watching:
-            await _converse(chat, watching)
+        project = paths.project_dir(paths.data_dir(os.environ), wish.place.resolved())
+        with Staying(chat, project) as staying:
+            await _converse(chat, staying)
         chat.leaving = True
     told = chat.farewell()
     if told:
@@ -51,29 +54,9 @@ async def _begin(chat: Chat) -> None:
             chat.name = wish.session
 
 
-class _Watching:
-    """The watcher's task, begun anew with each connection."""
-
-    def __init__(self, chat: Chat) -> None:
-        self._chat = chat
-        self._task: asyncio.Task[None] | None = None
-
-    def __enter__(self) -> "_Watching":
-        self.again()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    def again(self) -> None:
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(Watcher(self._chat).run())
-
-
-async def _converse(chat: Chat, watching: _Watching) -> None:
+async def _converse(chat: Chat, staying: Staying) -> None:
     known = Known()
-    line = PromptLine(lambda: chat.label, known)
+    line = PromptLine(lambda: chat.label, known, chat.stop_watched)
     chat.on_change = line.refresh
     refreshing: asyncio.Task[None] | None = None
     while not chat.leaving:
@@ -84,26 +67,25 @@ async def _converse(chat: Chat, watching: _Watching) -> None:
         if text is None:
             break
         if text.strip():
-            await _guarded(chat, watching, text.strip())
+            await _guarded(chat, staying, text.strip())
     if refreshing is not None:
         refreshing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await refreshing
 
 
-async def _do(chat: Chat, watching: _Watching, text: str) -> None:
-    await chat.connected()
-    watching.again()
+async def _do(chat: Chat, staying: Staying, text: str) -> None:
+    await staying.ensure()
     if commands.is_command(text):
         await commands.run(chat, text)
     else:
         await chat.say(text)
 
 
-async def _guarded(chat: Chat, watching: _Watching, text: str) -> None:
+async def _guarded(chat: Chat, staying: Staying, text: str) -> None:
     """Do one line. Ctrl-C ends it; whatever goes wrong with it is said; and the chat goes on."""
     loop = asyncio.get_running_loop()
-    doing = asyncio.create_task(_do(chat, watching, text))
+    doing = asyncio.create_task(_do(chat, staying, text))
     loop.add_signal_handler(signal.SIGINT, doing.cancel)
     try:
         await doing
@@ -113,8 +95,8 @@ async def _guarded(chat: Chat, watching: _Watching, text: str) -> None:
         output.note("Stopped.")
     except WrongUse as wrong:
         output.error(wrong.message, wrong.hint)
-    except ConnectionLost as lost:
-        output.error(lost.message, "What was streamed is kept. The connection is opened again at your next prompt.")
+    except ConnectionLost:
+        pass  # whoever stays connected says so
     except AgentdError as error:
         explanation = explain(error)
         hint = explanation.hint

@@ -1,7 +1,7 @@
 """A session's earlier turns, as the chat shows them when it goes into the session."""
 
 from agentd.cli import output
-from agentd.cli.showing import about
+from agentd.cli.showing import about, left_out
 from agentd.protocol import Item, ResumeResult, Turn
 
 
@@ -15,13 +15,16 @@ def show(result: ResumeResult) -> None:
         output.note(f"Waiting: {prompt_of(waiting)}")
 
 
-def show_turn(turn: Turn) -> None:
+def show_turn(turn: Turn, retry: str = "/retry") -> None:
+    """``retry``: what to type to send its prompt again."""
     show_prompt(prompt_of(turn))
     for item in turn.items:
+        for told in left_out(item):
+            output.note(told)
         show_item(item)
     if turn.status in ("failed", "interrupted"):
         reason = f": {turn.error.message}" if turn.error and turn.status == "failed" else ""
-        output.note(f"({turn.status}{reason} – /retry sends it again)")
+        output.note(f"({turn.status}{reason} – {retry} sends it again)")
     output.line()
 
 

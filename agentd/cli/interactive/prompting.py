@@ -21,8 +21,10 @@ HISTORY_FILE = "chat-history"
 class PromptLine:
     """Asks for one prompt or command at a time."""
 
-    def __init__(self, label: Callable[[], str], known: Known) -> None:
+    def __init__(self, label: Callable[[], str], known: Known, stop: Callable[[], bool]) -> None:
+        """``stop`` stops the turn that is being watched, and says whether there is one."""
         self._label = label
+        self._stop = stop
         self._leave_next = False
         self._session: PromptSession[str] = PromptSession(
             history=_history(),
@@ -74,6 +76,9 @@ class PromptLine:
                 self._leave_next = False
             elif self._leave_next:
                 event.app.exit(exception=EOFError())
+            elif self._stop():
+                self._leave_next = True
+                run_in_terminal(lambda: output.note("Stopping the turn … Ctrl-C again leaves."))
             else:
                 self._leave_next = True
                 run_in_terminal(lambda: output.note("Ctrl-C again, or Ctrl-D, leaves. The session is kept."))

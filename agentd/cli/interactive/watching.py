@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from agentd.cli import output
 from agentd.cli.interactive import past
 from agentd.cli.interactive.chat import Chat
-from agentd.cli.showing import Drawn, about
-from agentd.client.failures import ConnectionLost
-from agentd.protocol import EventParams, ItemDelta, ItemEnded, ItemStarted, Notice, SessionEvent, TurnEvent
+from agentd.cli.rows import short_id
+from agentd.cli.showing import Drawn, about, left_out
+from agentd.cli.target import title
+from agentd.protocol import EventParams, ItemDelta, ItemEnded, ItemStarted, Notice, Session, SessionEvent, TurnEvent
 
 if TYPE_CHECKING:
     from agentd.cli.markdown import Blocks
@@ -20,19 +21,20 @@ class Watcher:
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
-        self._theirs: tuple[str, int] | None = None
         self._kinds: dict[str, str] = {}
+        self._unseen: set[str] = set()
         self._blocks: Blocks | None = None
         self._begun = False
 
     async def run(self) -> None:
-        """Until the connection ends."""
+        """Until the connection ends: raises ConnectionLost."""
         try:
             async for params in self._chat.client.events():
                 self._take(params)
-        except ConnectionLost:
+        finally:
+            self._chat.watched = None
             if not self._chat.leaving:
-                output.note("The connection to the daemon was lost. It is opened again at your next prompt.")
+                self._settle()
 
     def _take(self, params: EventParams) -> None:
         event = params.event
@@ -40,6 +42,8 @@ class Watcher:
         if isinstance(event, SessionEvent):
             if session is not None and event.session.id == session.id:
                 self._session_changed(event)
+            else:
+                self._other_changed(event.session)
         elif session is None or params.session_id != session.id:
             return
         elif isinstance(event, TurnEvent):
@@ -47,7 +51,7 @@ class Watcher:
         elif isinstance(event, Notice):
             if event.turn is None:
                 self._above(event.message)
-        elif self._theirs is not None and self._theirs == (params.session_id, getattr(event, "turn", None)):
+        elif self._chat.watched is not None and self._chat.watched == (params.session_id, getattr(event, "turn", None)):
             self._piece(event)
 
     def _session_changed(self, event: SessionEvent) -> None:
@@ -59,20 +63,39 @@ class Watcher:
         elif before is not None and before.status != event.session.status == "archived":
             self._above("This session is archived.")
 
+    def _other_changed(self, session: Session) -> None:
+        """A turn in the background has ended, and nobody has looked at it yet: told once."""
+        if not session.unseen:
+            self._unseen.discard(session.id)
+        elif session.id not in self._unseen:
+            self._unseen.add(session.id)
+            how = "has ended" if session.last_turn in (None, "completed") else f"is {session.last_turn}"
+            self._above(f"The background turn in '{title(session)}' {how}: /resume {short_id(session.id)}")
+
     def _turn(self, session_id: str, event: TurnEvent) -> None:
         turn = event.turn
+        if (session_id, turn.number) in self._chat.detached:
+            if event.type == "turn/ended":
+                self._chat.detached.discard((session_id, turn.number))
+                how = "" if turn.status == "completed" else f" ({turn.status})"
+                self._above(f"Turn {turn.number} in the background has ended{how}: /resume {short_id(session_id)}")
+            return
         retried_here = turn.retry_of is not None and self._chat.shown is not None
         if turn.ref in self._chat.refs or self._chat.following == turn.number or retried_here:
             return
         if event.type == "turn/started":
-            self._theirs = (session_id, turn.number)
+            self._chat.watched = (session_id, turn.number)
             self._begin()
             past.show_prompt(past.prompt_of(turn), ELSEWHERE)
-        elif event.type == "turn/ended" and self._theirs == (session_id, turn.number):
-            self._theirs = None
+            for item in turn.items:
+                for told in left_out(item):
+                    self._above(told)
+        elif event.type == "turn/ended" and self._chat.watched == (session_id, turn.number):
+            self._chat.watched = None
             self._settle()
             if turn.status != "completed":
-                self._above(f"({turn.status}{': ' + turn.error.message if turn.error else ''})")
+                reason = f": {turn.error.message}" if turn.error and turn.status == "failed" else ""
+                self._above(f"({turn.status}{reason})")
             output.line()
 
     def _piece(self, event: object) -> None:
