@@ -6,11 +6,13 @@ from typing import Final
 
 from agentd.config import Settings
 from agentd.core.exchange import ModelTraits
+from agentd.core.prices import PriceTable
 from agentd.models import claude
 from agentd.models.api import Model
 from agentd.models.claude import ClaudeModel, Clients
 from agentd.models.credentials import Credentials
 from agentd.models.local import LOCAL_ID, LOCAL_TRAITS, LocalModel
+from agentd.models.messages import thinks_adaptively
 from agentd.protocol import ModelInfo
 
 LOCAL_ALIAS: Final = "local"
@@ -42,6 +44,7 @@ class ModelCatalog:
 
     def __init__(self, settings: Settings, data_dir: Path) -> None:
         self._settings = settings
+        self._prices = PriceTable(settings.prices)
         self._clients = Clients()
         self._local = LocalModel(settings, data_dir)
         self.credentials: Final = Credentials(settings, data_dir)
@@ -69,6 +72,7 @@ class ModelCatalog:
             # Of a stranger the user may know better than we do.
             max_output=output or max(_CAREFUL_OUTPUT, self._settings.max_tokens),
             thinking=model_id.startswith("claude-"),
+            thinking_first=not thinks_adaptively(model_id),
         )
 
     def find(self, model_id: str) -> Model:
@@ -106,8 +110,7 @@ class ModelCatalog:
     def _provider(self) -> str:
         return "messages" if self._settings.base_url else "anthropic"
 
-    @staticmethod
-    def _info(traits: ModelTraits, name: str, reason: str | None) -> ModelInfo:
+    def _info(self, traits: ModelTraits, name: str, reason: str | None) -> ModelInfo:
         return ModelInfo(
             id=traits.id,
             provider=traits.provider,
@@ -115,6 +118,7 @@ class ModelCatalog:
             context_window=traits.context_window,
             available=reason is None,
             reason=reason,
+            price=self._prices.price(traits.id, traits.provider),
         )
 
 
