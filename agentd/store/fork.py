@@ -5,7 +5,7 @@ Blocking: call from a worker.
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from agentd.core.fold import is_open
@@ -13,6 +13,7 @@ from agentd.errors import InvalidParams
 from agentd.store.blobs import BLOBS as BLOBS
 from agentd.store.files import Files
 from agentd.store.reader import Place, Problems, Reader
+from agentd.store.seek import after_turn
 from agentd.store.transcript import FIRST, Segment
 
 SYSTEM_BYTES = 1 << 20
@@ -25,7 +26,7 @@ def copy_through(files: Files, segments: Sequence[Segment], through: int, target
     InvalidParams for a turn that is not on record or has not ended.
     """
     reader = Reader(files, segments, Problems(), 1 << 16)
-    end = _end_of_system(reader, segments) if through == 0 else _end_of_turn(reader, through)
+    end = _end_of_system(reader, segments) if through == 0 else _end_of(reader, through)
     copy_fd = files.create_for_copy(target / FIRST)
     try:
         for segment in segments:
@@ -46,11 +47,19 @@ def _end_of_system(reader: Reader, segments: Sequence[Segment]) -> Place | None:
     return end
 
 
-def _end_of_turn(reader: Reader, through: int) -> Place:
-    """Where the records begin that the fork does not take."""
+def _end_of(reader: Reader, through: int) -> Place:
+    start = after_turn(reader, through)
+    if start is not None:
+        with suppress(InvalidParams):
+            return _end_of_turn(reader, through, start)
+    return _end_of_turn(reader, through, None)
+
+
+def _end_of_turn(reader: Reader, through: int, start: Place | None) -> Place:
+    """Where the records begin that the fork does not take. ``start``: a later turn begins there."""
     cut: Place | None = None
-    newer = False
-    with closing(reader.lines()) as met:
+    newer = start is not None
+    with closing(reader.lines(start)) as met:
         for line in met:
             head = line.head
             if line.void:

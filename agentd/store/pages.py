@@ -11,6 +11,7 @@ from agentd.core.records import ITEM_KINDS, Record
 from agentd.protocol import Item, Turn
 from agentd.store.api import Conversation, Page
 from agentd.store.reader import Found, Place, Reader
+from agentd.store.seek import after_turn, marked_since
 
 SYSTEM_BYTES = 1 << 18
 MARK_BYTES = 1 << 20
@@ -96,17 +97,25 @@ def read_page(
 ) -> tuple[Page, Hint | None]:
     """The newest turns older than turn ``before``, and where the next older page begins."""
     if before is not None and hint is None:
-        hint = _place_of(reader, before)
+        nearer = _nearer(reader, before)
+        hint = _place_of(reader, before, nearer)
+        if hint is None and nearer is not None:
+            hint = _place_of(reader, before, None)
         if hint is None:
             return _page(reader, None, before, limit, max_bytes, live)
     return _page(reader, hint, None, limit, max_bytes, live)
 
 
-def _place_of(reader: Reader, turn: int) -> Hint | None:
-    """Where the records older than turn ``turn`` begin; None if it has none on record."""
-    seen, reached = NewestFirst(), False
+def _nearer(reader: Reader, turn: int) -> Place | None:
+    """Where to look for a turn from, if nothing that is newer hides anything; None: at the end."""
+    start = after_turn(reader, turn)
+    return None if start is None or marked_since(reader, start) else start
 
-    with closing(reader.lines()) as met:
+
+def _place_of(reader: Reader, turn: int, start: Place | None) -> Hint | None:
+    """Where the records older than turn ``turn`` begin; None if it has none on record before ``start``."""
+    seen, reached = NewestFirst(), False
+    with closing(reader.lines(start)) as met:
         for line in met:
             head = line.head
             if line.void:

@@ -65,8 +65,8 @@ class Reader:
     """``longest``: lines of more bytes than this come with their strings cut to half of it."""
 
     def __init__(self, files: Files, segments: Sequence[Segment], problems: Problems, longest: int) -> None:
-        self._files = files
-        self._segments = segments
+        self.files = files
+        self.segments = segments
         self._problems = problems
         self._longest = max(longest, 4096)
 
@@ -91,7 +91,7 @@ class Reader:
     def _stretches(self, start: Place | None) -> Iterator[tuple[Segment, int, int | None]]:
         """Segments, newest first, where to begin in each, and the seq above which its records are void."""
         void_after: int | None = None
-        for segment in reversed(self._segments):
+        for segment in reversed(self.segments):
             if start is None or segment.number <= start.segment:
                 at_start = start is not None and segment.number == start.segment
                 end = min(segment.end, start.offset) if start is not None and at_start else segment.end
@@ -100,17 +100,17 @@ class Reader:
 
     def oldest_first(self, most: int) -> Generator[Found, None, None]:
         """Records from the beginning of the first segment, in its first ``most`` bytes at most."""
-        if not self._segments:
+        if not self.segments:
             return
-        segment = self._segments[0]
+        segment = self.segments[0]
         void_after: int | None = None
-        for later in self._segments[1:]:
+        for later in self.segments[1:]:
             void_after = _lower(void_after, later.after)
-        fd = self._files.open_read(segment.path)
+        fd = self.files.open_read(segment.path)
         try:
-            data = self._files.read_at(fd, min(most, segment.end), 0)
+            data = self.files.read_at(fd, min(most, segment.end), 0)
         finally:
-            self._files.close(fd)
+            self.files.close(fd)
         offset = 0
         while (newline := data.find(b"\n", offset)) >= 0:
             record = lines.parse(data[offset:newline])
@@ -121,7 +121,7 @@ class Reader:
     def _segment(self, segment: Segment, end: int) -> Generator[tuple[int, Line], None, None]:
         """Its lines that are not empty, each with the descriptor that they are read by."""
         try:
-            fd = self._files.open_read(segment.path)
+            fd = self.files.open_read(segment.path)
         except OSError as error:
             if segment.end and error.errno not in (errno.ENOENT, errno.ELOOP, errno.EINVAL):
                 raise
@@ -130,19 +130,19 @@ class Reader:
                 self._problems.add(segment.path.name, -1, f"{segment.path.name}: {words(error)}. All else is used.")
             return
         try:
-            with closing(lines_backward(self._files, fd, end, self._longest)) as found:
+            with closing(lines_backward(self.files, fd, end, self._longest)) as found:
                 for line in found:
                     if line.end > line.start:
                         yield fd, line
         finally:
-            self._files.close(fd)
+            self.files.close(fd)
 
     def _head(self, fd: int, line: Line) -> Head | None:
-        return lines.head(line.data if line.data is not None else self._files.read_at(fd, 256, line.start))
+        return lines.head(line.data if line.data is not None else self.files.read_at(fd, 256, line.start))
 
     def _records(self, segment: Segment, fd: int, line: Line, void_after: int | None) -> tuple[Found, ...]:
         """The records of a line, newest first: one, or what can be saved of a damaged one."""
-        data = line.data if line.data is not None else squeezed(self._files, fd, line, self._longest // 2)
+        data = line.data if line.data is not None else squeezed(self.files, fd, line, self._longest // 2)
         record = lines.parse(data) if data is not None else None
         if record is not None and line.data is None:
             # The checksum is of the whole line, which nobody holds.
@@ -164,7 +164,7 @@ class Reader:
         if not self._problems.is_new(name, line.start):
             return
         number, offset = 1, 0
-        while offset < line.start and (data := self._files.read_at(fd, min(1 << 20, line.start - offset), offset)):
+        while offset < line.start and (data := self.files.read_at(fd, min(1 << 20, line.start - offset), offset)):
             number += data.count(b"\n")
             offset += len(data)
         self._problems.add(name, line.start, f"{name} line {number}: {what}")
