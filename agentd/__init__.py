@@ -1,7 +1,8 @@
 """agentd keeps AI chat sessions alive behind the editor.
 
-The package's face: ``connect`` (the async Python client) and the version. Names are looked up on first use, so that
-``agentd lsp``, which an editor waits for, imports next to nothing.
+The package's face: ``connect`` (the async Python client), ``AgentSession``, ``Agent`` and ``SessionManager`` (the
+Python API), and the version. Names are looked up on first use, so that ``agentd lsp``, which an editor waits for,
+imports next to nothing.
 """
 
 TYPE_CHECKING = False  # typing itself costs the bridge milliseconds; checkers know this name
@@ -9,15 +10,42 @@ TYPE_CHECKING = False  # typing itself costs the bridge milliseconds; checkers k
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from agentd.api.agent import Agent as Agent
+    from agentd.api.history import SessionManager as SessionManager
+    from agentd.api.session import AgentSession as AgentSession
+    from agentd.api.session import create_session as create_session
+    from agentd.api.stores import FileStore as FileStore
+    from agentd.api.stores import Store as Store
     from agentd.client import Client as Client
     from agentd.client import connect as connect
 
-__all__ = ["Client", "__version__", "connect"]
+_PLACES = {
+    "Agent": "agentd.api.agent",
+    "AgentSession": "agentd.api.session",
+    "Client": "agentd.client.typed",
+    "FileStore": "agentd.api.stores",
+    "SessionManager": "agentd.api.history",
+    "Store": "agentd.api.stores",
+    "connect": "agentd.client",
+    "create_session": "agentd.api.session",
+}
+
+__all__ = [
+    "Agent",
+    "AgentSession",
+    "Client",
+    "FileStore",
+    "SessionManager",
+    "Store",
+    "__version__",
+    "connect",
+    "create_session",
+]
 
 
 def __getattr__(name: str) -> object:
-    if name in ("connect", "Client"):
-        from agentd import client
+    if name not in _PLACES:
+        raise AttributeError(f"module 'agentd' has no attribute {name!r}")
+    from importlib import import_module
 
-        return client.connect if name == "connect" else client.Client
-    raise AttributeError(f"module 'agentd' has no attribute {name!r}")
+    return vars(import_module(_PLACES[name]))[name]

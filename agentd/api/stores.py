@@ -1,0 +1,4 @@
+"""Stores that a session in this process can be on: the protocol to implement, and those that there are."""
+
+from agentd.store import FileStore as FileStore
+from agentd.store.api import Store as Store
