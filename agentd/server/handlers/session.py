@@ -125,7 +125,7 @@ async def _counts(source: OpenSession, through: int) -> tuple[int, int, str | No
     messages, last_prompt = 0, None
     before: int | None = through + 1
     while before is not None:
-        page = await source.log.page(before, 20)
+        page = await source.log.page(before, 1)
         for turn in reversed(page.turns):
             last_prompt = last_prompt or one_line(prompt_of(turn) or "") or None
             if turn.messages is not None:
