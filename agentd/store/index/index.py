@@ -1,0 +1,201 @@
+"""The file store's ``SessionIndex``. Owns when the index is asked, when it is waited for, and what is done when SQLite
+reports anything: the file is thrown away, made anew, and asked again. Called from the event loop.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from agentd.core.lookup import Known
+from agentd.core.metadata import Metadata
+from agentd.core.places import Place
+from agentd.core.words import Term
+from agentd.errors import LoadFailed
+from agentd.protocol import ListParams, ListStatus
+from agentd.store.files import Files, loading
+from agentd.store.finding import Matches, Noticed, Selection, SessionIndex, Use
+from agentd.store.index import listing, reading, rows, searching, using
+from agentd.store.index.snippets import read_back
+from agentd.store.index.thread import IndexThread, Work
+from agentd.store.index.upkeep import Keeper, Upkeep, worn
+from agentd.store.index.watch import Watch
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+LIVES = 3
+"""Times that the index is made anew before lists go over the files instead."""
+FOLLOW_SECONDS = 1.0
+"""How long a search waits for what was said just now."""
+
+
+class FileIndex:
+    """``sessions`` is the directory of the sessions, ``plain`` what answers if no index can be had."""
+
+    def __init__(self, files: Files, directory: Path, sessions: Path, keeper: Keeper, plain: SessionIndex) -> None:
+        self._files = files
+        self._sessions = sessions
+        self._keeper = keeper
+        self._plain = plain
+        self._thread = IndexThread(files, directory, self._failed)
+        self._upkeep = Upkeep(files, sessions, self._thread, keeper)
+        self._building: asyncio.Task[None] | None = None
+        self._listed = asyncio.Event()
+        self._swept = asyncio.Event()
+        self._hopeless = False
+        self._closed = False
+        self._watch: Watch | None = None
+
+    def start(self) -> None:
+        """Begin to bring it in step, in the background."""
+        if self._building is None and not self._closed:
+            self._building = asyncio.get_running_loop().create_task(self._build(anew=False))
+
+    async def page(self, asked: ListParams, without: Collection[str] = ()) -> Selection:
+        return await self._ask(
+            lambda connection: listing.page(connection, asked, without), lambda: self._plain.page(asked, without)
+        )
+
+    async def known_as(self, wanted: str) -> Sequence[Known]:
+        return await self._ask(
+            lambda connection: listing.known_as(connection, wanted), lambda: self._plain.known_as(wanted)
+        )
+
+    async def counts(self) -> tuple[int, int]:
+        return await self._ask(listing.counts, self._plain.counts)
+
+    async def search(
+        self, terms: Sequence[Term], status: ListStatus, limit: int, after: Place | None = None
+    ) -> Matches:
+        self.start()
+        await self._upkeep.settled(FOLLOW_SECONDS)
+        found = await self._ask(lambda connection: searching.search(connection, terms, status, limit, after), _nothing)
+        if self._hopeless:
+            return await self._plain.search(terms, status, limit, after)
+        with loading():
+            hits, stale = await self._upkeep.read(partial(read_back, self._files, self._sessions, found.matches, terms))
+        for session_id in stale:
+            self._upkeep.spawn(self._upkeep.anew(session_id))
+        return Matches(tuple(hits), found.more, indexing=not self._swept.is_set())
+
+    async def use(self, session_id: str | None = None) -> Use:
+        self.start()
+        if session_id is None:
+            await self._when(self._swept)
+        else:
+            with suppress(sqlite3.Error):
+                await self._when(self._listed)
+                await self._upkeep.read_transcripts([session_id])
+        await self._upkeep.settled(FOLLOW_SECONDS)
+        return await self._ask(
+            lambda connection: using.use(connection, session_id), lambda: self._plain.use(session_id)
+        )
+
+    def watch(self, noticed: Noticed) -> None:
+        self.start()
+        if self._watch is None:
+            self._watch = Watch(self._sessions, self._upkeep, self._thread, self._keeper, noticed)
+
+    def wrote(self, metadata: Metadata) -> None:
+        """A session's metadata is on disk: made, changed, or read at its opening."""
+        if self._building is not None:
+            self._upkeep.note(metadata)
+
+    def grew(self, session_id: str) -> None:
+        """A turn ended, or a mark was set: there is more in the transcript."""
+        if self._building is not None and self._listed.is_set() and not self._closed:
+            self._upkeep.follow(session_id)
+
+    def removed(self, session_id: str) -> None:
+        """The session's directory is gone."""
+        if self._building is not None:
+            self._thread.post(lambda connection: rows.remove(connection, session_id))
+
+    async def close(self) -> None:
+        """In step with the files, if it was by now; else the next start looks at all of them."""
+        if self._closed:
+            return
+        if self._building is not None and not self._hopeless:
+            await self._upkeep.settled(FOLLOW_SECONDS)
+        self._closed = True
+        if self._watch is not None:
+            self._watch.close()
+        if self._building is not None:
+            clean = self._swept.is_set() and not self._upkeep.following
+            self._building.cancel()
+            await asyncio.wait([self._building])
+            self._listed.set()
+            self._swept.set()
+            await self._upkeep.close()
+            await self._thread.close(clean=clean)
+
+    async def _ask(self, work: Work[T], plainly: Callable[[], Awaitable[T]]) -> T:
+        for _ in range(LIVES):
+            self.start()
+            await self._when(self._listed)
+            if self._hopeless:
+                break
+            life = self._thread.life
+            try:
+                return await self._thread.run(work)
+            except sqlite3.Error as error:
+                self._failed(error, life)
+            except RuntimeError:
+                raise LoadFailed("the store is closed") from None
+        return await plainly()
+
+    async def _when(self, event: asyncio.Event) -> None:
+        await event.wait()
+        if self._closed:
+            raise LoadFailed("the store is closed")
+
+    def _failed(self, error: sqlite3.Error, life: int) -> None:
+        """On the loop. Told by everyone who met it; the first one counts."""
+        if self._closed or life != self._thread.life:
+            return
+        logger.warning("the index is made anew: %s", error)
+        self._listed.clear()
+        self._swept.clear()
+        before, self._building = self._building, None
+        if before is not None:
+            before.cancel()
+        self._thread.life += 1
+        self._building = asyncio.get_running_loop().create_task(self._build(anew=True))
+
+    async def _build(self, *, anew: bool) -> None:
+        life = 0
+        try:
+            if self._thread.life > LIVES:
+                raise sqlite3.OperationalError("no index can be had")
+            meta = await self._thread.open(reading.boot(), anew=anew)
+            life = self._thread.life
+            if await self._thread.run(worn):
+                meta = await self._thread.open(reading.boot(), anew=True)
+                life = self._thread.life
+            fresh = meta.get("building") == "1"
+            await self._upkeep.bring_in(all_stamps=not fresh and meta.get("clean") != "1")
+            self._listed.set()
+            await self._upkeep.sweep(fresh=fresh)
+            self._swept.set()
+        except sqlite3.Error as error:
+            if self._thread.life > LIVES:
+                self._give_up(error)
+            else:
+                self._failed(error, life or self._thread.life)
+        except OSError as error:
+            # The sessions cannot be read: lists say so themselves, for as long as that is so.
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        logger.warning("no index: %s", error)
+        self._hopeless = True
+        self._listed.set()
+        self._swept.set()
+
+
+async def _nothing() -> searching.Found:
+    return searching.Found([], False)
