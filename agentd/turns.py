@@ -13,6 +13,7 @@ import anyio
 
 from agentd import clock
 from agentd.asking import request_for
+from agentd.core.history import tokens_asked
 from agentd.core.live import LiveTurn
 from agentd.core.records import Draft, item_draft, turn_draft
 from agentd.errors import AgentdError, ModelFailed, SessionBusy, StoreFailed
@@ -41,7 +42,7 @@ from agentd.workspace import Workspace
 logger = logging.getLogger(__name__)
 ROUNDS = 50
 SHORTER = 0.6
-"""Of the window, for a second try."""
+"""Of what was too long: for a second try."""
 ABOUT = 420
 """Characters of the README that the embedded model is shown."""
 
@@ -181,16 +182,23 @@ async def _rounds(run: Running) -> Sequence[Draft]:
 
 async def _call(run: Running, model: Model) -> None:
     """One round. What the model finds too long is asked once more, shorter: our estimate of its tokens was too low."""
-    for part in (1.0, SHORTER):
-        traits = replace(model.traits, context_window=int(model.traits.context_window * part))
-        request = await request_for(run.workspace, run.session, run.live, traits)
-        run.live.begin_call()
-        try:
-            await ask(run, model, request)
-            return
-        except ModelFailed as error:
-            if error.reason != "tooLong" or run.stream.spoke or part == SHORTER:
-                raise
+    request = await request_for(run.workspace, run.session, run.live, model.traits)
+    run.live.begin_call()
+    try:
+        await ask(run, model, request)
+    except ModelFailed as error:
+        if error.reason != "tooLong" or run.stream.spoke:
+            raise
+        room = int(tokens_asked(request) * SHORTER)
+        # Half of a small window is the reply's.
+        window = min(room + min(room, request.max_tokens), model.traits.context_window)
+        traits = replace(model.traits, context_window=window)
+        shorter = await request_for(run.workspace, run.session, run.live, traits)
+        if shorter == replace(request, max_tokens=shorter.max_tokens):
+            raise
+        message = f"{error.message} Asking again without the oldest turns."
+        run.workspace.publish(run.session, Notice(kind="retry", message=message, turn=run.live.number))
+        await ask(run, model, shorter)
 
 
 def _answer_tools(live: LiveTurn, stream: Stream) -> bool:

@@ -33,6 +33,7 @@ from agentd.core.fitting import (
     fit_steps,
     fit_texts,
     fit_turns,
+    message_cost,
     without_thinking,
 )
 from agentd.protocol import ContextText, Item, Turn
@@ -108,6 +109,12 @@ def build_request(
         tools=offered,
         thinking=budget,
     )
+
+
+def tokens_asked(request: Request) -> int:
+    """About the tokens of a request's own part: messages and system texts."""
+    system = sum(estimate_tokens(block.text) + BLOCK_COST for block in request.system)
+    return system + sum(message_cost(message) for message in request.messages)
 
 
 def tokens_of(turn: Turn) -> int:

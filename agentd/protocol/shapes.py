@@ -185,7 +185,7 @@ class Session(Kept):
     agent_name: str | None = None
     forked_from: ForkedFrom | None = None
     usage: Usage | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: JsonObject = Field(default_factory=dict)
     config: dict[str, Any] | None = None
     agent_overlay: dict[str, Any] | None = None
     root: str | None = None

@@ -750,15 +750,19 @@ export interface ExportResult {
   readonly redacted: readonly Redacted[];
 }
 
-/** `uri` (a file or a directory) or `content`. `format` is recognised by content when absent. */
+/**
+ * `uri` (a file or a directory) or `content`. `format` is recognised by content when absent. `name`: in
+ * place of the one that it brings.
+ */
 export interface ImportParams {
   readonly uri?: string;
   readonly content?: string;
   readonly format?: ImportFormat;
+  readonly name?: string;
 }
 
 /**
- * `warnings` say what was damaged and left out.
+ * `warnings` say what was damaged and left out. `before`: sessions that were made of the same one earlier.
  *
  * More fields may come with a newer daemon.
  */
@@ -766,6 +770,7 @@ export interface ImportResult {
   readonly session: Session;
   readonly format: ImportFormat;
   readonly warnings: readonly string[];
+  readonly before: readonly string[];
 }
 
 /**
