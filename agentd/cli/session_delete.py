@@ -42,7 +42,11 @@ def delete(
         _ended({"dryRun": True, "deleted": [row.id for row in rows], "bytes": count}, as_json, None)
     _agreed(rows, confirm, "agentd session delete ID --confirm")
     deleted, freed = with_link(place, lambda link: _delete(link, rows))
-    _ended({"deleted": deleted, "bytes": freed}, as_json, f"Deleted {counted(len(deleted), 'session')}, {size(freed)}.")
+    _ended(
+        {"deleted": deleted, "bytes": freed},
+        as_json,
+        f"Deleted {counted(len(deleted), 'session')}, which freed {size(freed)}.",
+    )
 
 
 def cleanup(
@@ -82,7 +86,7 @@ def cleanup(
     done = with_link(place, lambda link: _cleanup(link, {**wished, "dryRun": False}))
     _problems(done)
     gone = counted(len(done.get("sessions", [])), "session")
-    _ended({"dryRun": False, **done}, as_json, f"Deleted {gone}, {size(int(done.get('bytes', 0)))}.",
+    _ended({"dryRun": False, **done}, as_json, f"Deleted {gone}, which freed {size(int(done.get('bytes', 0)))}.",
            FAILED if done.get("problems") else OK)  # fmt: skip
 
 
@@ -116,7 +120,7 @@ async def _cleanup(link: Link, params: dict[str, Any]) -> dict[str, Any]:
 def _tell(rows: list[Row], count: int) -> None:
     """What would go: to stdout, because that is what a dry run is for."""
     if not rows:
-        output.note("No session is that old, or those that are were named by hand (--named takes them, too).")
+        output.note("Nothing to delete: no session is so, or a person named it (--named takes those, too).")
         return
     for line in listed(rows[:SHOWN], output.width()):
         output.line(line)

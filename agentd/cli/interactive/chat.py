@@ -16,7 +16,7 @@ from agentd.cli.wish import Wish
 from agentd.client.streams import TurnStream
 from agentd.client.typed import Client
 from agentd.errors import AgentdError, AmbiguousSession, SessionNotFound
-from agentd.protocol import Mode, Session, Turn
+from agentd.protocol import ChatParams, Mode, Session, Turn
 
 WAYS = Ways(go_on="the next prompt", retry="/retry", resume="/resume")
 SHOWN_TURNS = 3
@@ -27,6 +27,7 @@ class Chat:
     """``session`` is None until the first prompt makes it. ``refs`` are the prompts that were sent from here,
     ``following`` the number of a running turn that was sent elsewhere and is shown as if it were ours, ``watched`` the
     place of one that is shown above the prompt, ``detached`` those that this chat has sent to the background;
+    ``quiet`` are the refs of prompts that were sent there at once, ``deleted`` the sessions that were deleted here;
     ``told_of`` is the one that a daemon's end interrupted, which is said once.
     """
 
@@ -36,10 +37,13 @@ class Chat:
     name: str | None = None
     model: str | None = None
     mode: Mode | None = None
+    profile: str | None = None
     refs: set[str] = field(default_factory=set)
     following: int | None = None
     watched: tuple[str, int] | None = None
     detached: set[tuple[str, int]] = field(default_factory=set)
+    quiet: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
     told_of: tuple[str, int] | None = None
     stopping: asyncio.Task[None] | None = None
     shown: Showing | None = None
@@ -64,12 +68,29 @@ class Chat:
             name=None if self.session else self.name,
             create=self.session is None and self.name is not None,
             model=None if self.session else self.model,
-            profile=None if self.session else self.wish.profile,
+            profile=None if self.session else self.profile,
             mode=None if self.session else self.mode,
             when_busy=self.wish.when_busy,
             ref=ref,
         )
         await self.follow(stream)
+
+    async def say_in_background(self, prompt: str) -> None:
+        """Send a prompt whose turn is not shown; its end is told."""
+        await firstrun.prepare(self.client, self.session, None if self.session else self.model)
+        ref = uuid.uuid4().hex
+        self.quiet.add(ref)
+        session = self.session
+        params = ChatParams(
+            session_id=session.id if session else None, session_name=None if session else self.name,
+            create=session is None and self.name is not None, prompt=prompt, ref=ref, background=True,
+            model=None if session else self.model, profile=None if session else self.profile,
+            mode=None if session else self.mode,
+        )  # fmt: skip
+        answer = await self.client.send(params)
+        self.session = answer.session
+        output.note(f"Turn {answer.turn.number} runs in the background. Its end is told here; /resume "
+                    f"{short_id(answer.session.id)} shows it.")  # fmt: skip
 
     async def retry(self, session: Session) -> None:
         await firstrun.prepare(self.client, session, None)

@@ -8,11 +8,11 @@ from typing import Literal
 
 from agentd.cli import output
 from agentd.cli.failing import WrongUse
-from agentd.cli.interactive import doing
+from agentd.cli.interactive import deleting, doing, listing
 from agentd.cli.interactive.chat import Chat
 
 NARROW = 60
-Completes = Literal["sessions", "models", "modes", "actions"]
+Completes = Literal["sessions", "models", "modes", "actions", "profiles", "formats"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Command:
 
 async def _help(_chat: Chat, _words: list[str]) -> None:
     size = max(len(f"{command.name} {command.arguments}") for command in COMMANDS)
-    narrow = (output.width() or 80) < NARROW
+    columns = output.width()
+    narrow = columns is not None and columns < NARROW
     for command in COMMANDS:
         usage = f"{command.name} {command.arguments}"
         also = f" (also {', '.join(command.aliases)})" if command.aliases else ""
@@ -38,8 +39,11 @@ async def _help(_chat: Chat, _words: list[str]) -> None:
             output.line(f"  {usage}")
             output.line(output.styled(output.wrapped(f"      {told}", indent=" " * 6), "dim"))
         else:
-            output.line(f"  {usage.ljust(size)}  {output.styled(told, 'dim')}")
-    output.note("Alt-Enter: a new line. Ctrl-C: stop the turn. Ctrl-D: leave. @path brings a file along.")
+            under = " " * (size + 4)
+            line = output.wrapped(f"  {usage.ljust(size)}  {told}", indent=under)
+            output.line(line[: size + 4] + output.styled(line[size + 4 :], "dim"))
+    output.note("Alt-Enter: a new line. Ctrl-C: stop the turn. Ctrl-\\: leave it to the background. Ctrl-D: leave. "
+                "@path brings a file along.")  # fmt: skip
 
 
 async def _quit(chat: Chat, _words: list[str]) -> None:
@@ -48,17 +52,27 @@ async def _quit(chat: Chat, _words: list[str]) -> None:
 
 COMMANDS: tuple[Command, ...] = (
     Command("/status", "", "this session", doing.status),
-    Command("/sessions", "[list|history|…]", "the sessions, the archived ones, those at work", doing.sessions,
-            ("/list",), "actions"),
+    Command("/sessions", "[history|…]", "the sessions (--limit, --search)", listing.sessions, ("/list",),
+            "actions"),
+    Command("/search", "WORDS", "find what was said, in all sessions", listing.search, ("/find",)),
     Command("/new", "[NAME]", "start a new session", doing.new),
     Command("/resume", "[ID]", "go to another session", doing.resume, ("/load", "/switch"), "sessions"),
     Command("/fork", "[TURN] [NAME]", "go on in a copy, from TURN on", doing.fork),
-    Command("/rename", "NAME", "name this session", doing.rename, ("/name",)),
-    Command("/archive", "", "put this session away", doing.archive),
-    Command("/restore", "ID", "bring an archived session back", doing.restore),
-    Command("/clear", "[--keep N]", "send earlier turns no longer to the model", doing.clear),
     Command("/retry", "", "send the last prompt again", doing.retry),
+    Command("/background", "[PROMPT]", "a turn that is not waited for", doing.background, ("/detach",)),
+    Command("/rename", "NAME", "name this session", doing.rename, ("/name",)),
+    Command("/tag", "+TAG -TAG", "add and remove tags", doing.tag),
+    Command("/describe", "TEXT", "describe this session", doing.describe),
+    Command("/archive", "[ID]", "put a session away", doing.archive, (), "sessions"),
+    Command("/restore", "ID", "bring an archived session back", doing.restore),
+    Command("/delete", "[ID]", "delete a session for good", deleting.delete, (), "sessions"),
+    Command("/clear", "[--keep N]", "send earlier turns no longer to the model", doing.clear),
+    Command("/compact", "[--keep N]", "a summary stands in for earlier turns", doing.compact),
+    Command("/stats", "[all]", "tokens and cost", listing.stats, ("/cost",)),
+    Command("/documents", "[new NAME]", "this session's notes and plans", listing.documents, ("/docs",)),
+    Command("/export", "[FORMAT]", "to a file: markdown, html, json or agentd", doing.export, (), "formats"),
     Command("/model", "[ID]", "show or change the model", doing.model, (), "models"),
+    Command("/profile", "[NAME]", "show or change the profile", listing.profile, ("/agent",), "profiles"),
     Command("/mode", "[MODE]", "plan, ask or edit", doing.mode, (), "modes"),
     Command("/help", "", "this list", _help, ("/?",)),
     Command("/quit", "", "leave; the session is kept", _quit, ("/exit", "/q")),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from agentd.cli.interactive import doing
+from agentd.cli.interactive import doing, listing
 from agentd.cli.interactive.commands import BY_NAME, COMMANDS, Completes
 from agentd.cli.output import one_line
 from agentd.cli.rows import short_id
@@ -23,7 +23,8 @@ class Known:
     options: dict[Completes, list[tuple[str, str]]] = field(
         default_factory=lambda: {
             "modes": [("plan", "changes nothing"), ("ask", "asks before it does"), ("edit", "edits freely")],
-            "actions": [(action, "") for action in doing.ACTIONS],
+            "actions": [(action, "") for action in listing.ACTIONS],
+            "formats": [(kind, "") for kind in doing.FORMATS],
         }
     )
 
@@ -35,6 +36,7 @@ class Known:
                 (one_line(session.name) if session.name else short_id(session.id), one_line(session.last_prompt or ""))
                 for session in found.sessions
             ]
+            self.options["profiles"] = [(info.name, info.description) for info in (await client.profiles()).profiles]
             self.options["models"] = [(info.id, info.name) for info in (await client.models()).models]
         except AgentdError:
             return

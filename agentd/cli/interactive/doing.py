@@ -1,19 +1,21 @@
 """What the chat's commands do. Each takes the chat and the words after the command."""
 
+import asyncio
+from pathlib import Path
+
 from agentd.cli import output
 from agentd.cli.failing import WrongUse
 from agentd.cli.interactive.chat import Chat
 from agentd.cli.interactive.picker import choose_session, choose_turn
 from agentd.cli.output import one_line
-from agentd.cli.rows import local, row_of, short_id
-from agentd.cli.table import listed
+from agentd.cli.rows import lineage, local, row_of, short_id, size
+from agentd.cli.session_change import tagged
 from agentd.cli.target import title
-from agentd.protocol import ListStatus, Mode, Session
+from agentd.protocol import ExportFormat, Mode, Session
 
+FORMATS: dict[str, ExportFormat] = {"agentd": "agentd", "json": "json", "markdown": "markdown", "html": "html"}
+ENDINGS: dict[ExportFormat, str] = {"agentd": "agentd", "json": "json", "markdown": "md", "html": "html"}
 MODES: dict[str, Mode] = {"plan": "plan", "ask": "ask", "edit": "edit"}
-LISTS: dict[str, ListStatus] = {"list": "active", "history": "archived", "background": "background"}
-ACTIONS = (*LISTS, "name", "archive")
-LIMIT = 20
 
 
 def here(chat: Chat) -> Session:
@@ -29,65 +31,34 @@ async def status(chat: Chat, _words: list[str]) -> None:
         return
     session = (await chat.client.show(chat.session.id)).session
     saving = (await chat.client.status()).saving
-    known = short_id(session.id) + (f" ({one_line(session.name)})" if session.name else "")
+    row = row_of(session.dump())
     lines = [
-        ("Session ID", known),
+        ("Session ID", title(session)),
         ("Messages", str(session.message_count)),
         ("Created", local(session.created)),
         ("Last Activity", local(session.last_active)),
         ("Saved", "Yes" if saving else "No: writing fails, see 'agentd doctor'"),
+        ("Full ID", session.id),
         ("Model", session.model or "the default"),
+        ("Profile", one_line(session.profile or "")),
         ("Mode", session.mode),
+        ("Tags", " ".join(f"#{one_line(tag)}" for tag in session.tags)),
+        ("Forked from", lineage(row)),
+        ("Last Turn", f"{row.broken_off} (/retry sends it again)" if row.broken_off else ""),
     ]
     output.line("Current Session Status:")
     for label, value in lines:
-        output.line(f"   {label}: {value}")
+        if value:
+            output.line(output.wrapped(f"   {label}: {value}", indent="      "))
 
 
-async def sessions(chat: Chat, words: list[str]) -> None:
-    action, *rest = words or ["list"]
-    if action == "name":
-        await _name(chat, rest)
-    elif action == "archive":
-        await _archive(chat, rest[0] if rest else here(chat).id)
-    elif action in LISTS:
-        await _list(chat, LISTS[action], rest)
-    else:
-        raise WrongUse(f"/sessions {action} is not known", f"Known: {', '.join(ACTIONS)}.")
-
-
-async def _list(chat: Chat, which: ListStatus, words: list[str]) -> None:
-    limit, query = _filters(words)
-    found = await chat.client.sessions(status=which, limit=limit, query=query)
-    if not found.sessions:
-        output.note(f"No {which} sessions." if query is None else f"No session matches '{query}'.")
-    for line in listed([row_of(session.dump()) for session in found.sessions], output.width()):
-        output.line(line)
-    if found.total > len(found.sessions):
-        output.note(f"{len(found.sessions)} of {found.total}. More with --limit N, or --search TEXT.")
-
-
-def _filters(words: list[str]) -> tuple[int, str | None]:
-    """``--limit N --search TEXT``, as Amazon Q's users type them; other words are searched for."""
-    limit, query = LIMIT, list[str]()
-    rest = iter(words)
-    for word in rest:
-        if word == "--limit":
-            limit = _number(next(rest, ""), "--limit")
-        elif word == "--search":
-            query.append(next(rest, ""))
-        else:
-            query.append(word)
-    return limit, " ".join(query) or None
-
-
-def _number(text: str, what: str) -> int:
+def number(text: str, what: str) -> int:
     if not text.isdecimal() or not int(text):
         raise WrongUse(f"{what} needs a number, not '{text}'")
     return int(text)
 
 
-async def _name(chat: Chat, words: list[str]) -> None:
+async def name(chat: Chat, words: list[str]) -> None:
     if len(words) < 2:
         raise WrongUse("/sessions name needs an id and a name", '/sessions name 8a3f2b1c "Auth Feature Work"')
     session = await chat.client.rename(words[0], " ".join(words[1:]))
@@ -117,7 +88,7 @@ async def new(chat: Chat, words: list[str]) -> None:
         return
     if await chat.exists(name):
         raise WrongUse(f"A session named '{name}' exists", f"Go to it with /resume {name}, or choose another name.")
-    made = await chat.client.new(name, model=chat.model, mode=chat.mode or "ask", profile=chat.wish.profile)
+    made = await chat.client.new(name, model=chat.model, mode=chat.mode or "ask", profile=chat.profile)
     await chat.enter((await chat.client.resume(made.id, limit=0)).session)
     output.line(f"Created new session: '{name}'")
 
@@ -139,6 +110,8 @@ async def fork(chat: Chat, words: list[str]) -> None:
         turn, name = await choose_turn(chat.client, session.id), ""
         if turn is None:
             return
+    if name and await chat.exists(name):
+        raise WrongUse(f"A session named '{name}' exists", "Choose another name, or none.")
     made = await chat.client.fork(session.id, turn, name or None)
     after = made.forked_from.turn if made.forked_from else turn
     await chat.enter((await chat.client.resume(made.id, limit=0)).session)
@@ -146,11 +119,7 @@ async def fork(chat: Chat, words: list[str]) -> None:
 
 
 async def archive(chat: Chat, words: list[str]) -> None:
-    await _archive(chat, " ".join(words) or here(chat).id)
-
-
-async def _archive(chat: Chat, asked: str) -> None:
-    session = await chat.client.archive(asked)
+    session = await chat.client.archive(" ".join(words) or here(chat).id)
     output.line(f"Archived session '{title(session)}'. Back with: /restore {short_id(session.id)}")
     if chat.session is not None and session.id == chat.session.id:
         await chat.enter(None)
@@ -166,10 +135,76 @@ async def restore(chat: Chat, words: list[str]) -> None:
 async def clear(chat: Chat, words: list[str]) -> None:
     session = here(chat)
     kept = [word for word in words if word != "--keep"]
-    keep = _number(kept[0], "/clear --keep") if kept else None
+    keep = number(kept[0], "/clear --keep") if kept else None
     chat.session = await chat.client.clear(session.id, keep=keep)
     rest = f" but the last {keep}" if keep else ""
     output.line(f"Earlier turns{rest} are no longer sent to the model. They stay on disk.")
+
+
+async def compact(chat: Chat, words: list[str]) -> None:
+    """A turn of its own: it is shown as it streams, and Ctrl-C stops it."""
+    session = here(chat)
+    kept = [word for word in words if word != "--keep"]
+    keep = number(kept[0], "/compact --keep") if kept else None
+    try:
+        chat.session = await chat.client.compact(session.id, keep_turns=keep)
+    except asyncio.CancelledError:
+        await chat.client.interrupt(session.id)
+        raise
+    if chat.session.last_turn in (None, "completed"):
+        output.line("The summary stands in for the earlier turns from now on. They stay on disk.")
+
+
+async def tag(chat: Chat, words: list[str]) -> None:
+    session = here(chat)
+    if words:
+        session = chat.session = await chat.client.update(session.id, tags=tagged(session.tags, words))
+    output.line(
+        " ".join(f"#{one_line(name)}" for name in session.tags) or "No tags. /tag +a adds one, /tag -a removes it."
+    )
+
+
+async def describe(chat: Chat, words: list[str]) -> None:
+    session = here(chat)
+    if words:
+        session = chat.session = await chat.client.update(session.id, description=" ".join(words))
+    output.line(one_line(session.description or "") or "No description. Give one: /describe TEXT")
+
+
+async def background(chat: Chat, words: list[str]) -> None:
+    """The turn that is watched goes to the background; with words: a prompt whose turn is not waited for."""
+    if words:
+        await chat.say_in_background(" ".join(words))
+    elif chat.watched is None:
+        raise WrongUse("No turn is running here", "/background PROMPT starts one; Ctrl-\\ sends a running one there.")
+    else:
+        place = chat.watched
+        chat.detached.add(place)
+        turn = await chat.client.detach(place[0])
+        chat.watched = None
+        output.line(f"Turn {turn.number} runs on in the background. /resume {short_id(place[0])} shows it.")
+
+
+async def export(chat: Chat, words: list[str]) -> None:
+    """``/export [FORMAT] [PATH] [--redact]``: a file in the current folder, if no other is named."""
+    session = here(chat)
+    redact = "--redact" in words
+    rest = [word for word in words if word != "--redact"]
+    kind = FORMATS.get(rest[0]) if rest else None
+    kind, rest = (kind, rest[1:]) if kind else ("markdown", rest)
+    path = _new_file(" ".join(rest), session, kind)
+    made = await chat.client.export(session.id, kind, redact=redact, path=str(path))
+    output.line(f"Exported to {path} ({size(made.bytes)})")
+    for removed in made.redacted:
+        output.note(f"Removed: {removed.count} × {removed.kind}")
+
+
+def _new_file(asked: str, session: Session, kind: ExportFormat) -> Path:
+    """Absolute: the daemon's current folder is another one."""
+    path = Path(asked or f"session-{short_id(session.id)}.{ENDINGS[kind]}").expanduser().absolute()
+    if path.exists():
+        raise WrongUse(f"{path} exists", "Name another file: /export FORMAT PATH")
+    return path
 
 
 async def retry(chat: Chat, _words: list[str]) -> None:

@@ -24,7 +24,7 @@ from agentd.errors import AgentdError, SessionNotFound
 async def interactive(wish: Wish) -> int:
     """Chat as wished until the person leaves; the exit code."""
     async with Client(wish.place) as client:
-        chat = Chat(client, wish, model=wish.model, mode=wish.mode)
+        chat = Chat(client, wish, model=wish.model, mode=wish.mode, profile=wish.profile)
         output.note("agentd: /help lists the commands, Ctrl-D leaves.")
         await _begin(chat)
         project = paths.project_dir(paths.data_dir(os.environ), wish.place.resolved())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -111,6 +112,15 @@ class Picker(Generic[T]):
             event.app.exit(result=None)
 
         return keys
+
+
+async def agreed(question: str) -> bool:
+    """Whether the person says yes; Ctrl-C, Ctrl-D and anything else are a no."""
+    try:
+        answer = await PromptSession[str]().prompt_async(f"{question} [y/N] ")
+    except (EOFError, KeyboardInterrupt):
+        return False
+    return answer.strip().casefold() in ("y", "yes")
 
 
 async def pick_session(place: Address) -> str | None:

@@ -57,6 +57,8 @@ class Watcher:
     def _session_changed(self, event: SessionEvent) -> None:
         before, self._chat.session = self._chat.session, event.session
         self._chat.on_change()
+        if event.type == "session/deleted" and event.session.id in self._chat.deleted:
+            return
         if event.type == "session/deleted":
             self._above("This session was deleted elsewhere. Your next prompt starts a new one.")
             self._chat.session = None
@@ -74,7 +76,7 @@ class Watcher:
 
     def _turn(self, session_id: str, event: TurnEvent) -> None:
         turn = event.turn
-        if (session_id, turn.number) in self._chat.detached:
+        if (session_id, turn.number) in self._chat.detached or turn.ref in self._chat.quiet:
             if event.type == "turn/ended":
                 self._chat.detached.discard((session_id, turn.number))
                 how = "" if turn.status == "completed" else f" ({turn.status})"
@@ -86,7 +88,10 @@ class Watcher:
         if event.type == "turn/started":
             self._chat.watched = (session_id, turn.number)
             self._begin()
-            past.show_prompt(past.prompt_of(turn), ELSEWHERE)
+            if turn.compacted is not None:
+                output.note(f"A summary is being written of the turns through {turn.compacted} …")
+            else:
+                past.show_prompt(past.prompt_of(turn), ELSEWHERE)
             for item in turn.items:
                 for told in left_out(item):
                     self._above(told)
