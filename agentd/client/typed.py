@@ -256,10 +256,15 @@ class Client:
         return await self.request("agentd/session/export", params, p.ExportResult)
 
     async def import_session(
-        self, *, uri: str | None = None, content: str | None = None, kind: p.ImportFormat | None = None
+        self,
+        *,
+        uri: str | None = None,
+        content: str | None = None,
+        kind: p.ImportFormat | None = None,
+        name: str | None = None,
     ) -> p.ImportResult:
         """A session made of a file, a directory or a text; its format is recognised."""
-        params = p.ImportParams(uri=uri, content=content, format=kind)
+        params = p.ImportParams(uri=uri, content=content, format=kind, name=name)
         return await self.request("agentd/session/import", params, p.ImportResult)
 
     async def scan(self) -> p.ScanResult:

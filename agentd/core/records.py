@@ -1,8 +1,8 @@
 """The transcript's records, as values: what is decided before it is written, and what was read back.
 
-A ``Draft`` is a record without its place; the transcript gives it ``seq`` and ``time``. The conversation is the fold
-of all records (``core/fold.py``). Kinds: ``turn`` (start and end), the item kinds, ``system``, ``mark``, ``segment``;
-unknown kinds and fields are kept.
+A ``Draft`` is a record without its place; the transcript gives it ``seq`` and, unless it brings one, ``time``. The
+conversation is the fold of all records (``core/fold.py``). Kinds: ``turn`` (start and end), the item kinds,
+``system``, ``mark``, ``segment``; unknown kinds and fields are kept.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,13 @@ MarkKind = Literal["rewind", "clear", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A record to be written. ``turn`` is 0 for what belongs to none."""
+    """A record to be written. ``turn`` is 0 for what belongs to none. ``time``: of what was recorded elsewhere before;
+    None for when it is written. RFC 3339 UTC."""
 
     turn: int
     kind: str
     body: Mapping[str, Any] = field(default_factory=dict)
+    time: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

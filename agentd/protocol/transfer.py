@@ -35,19 +35,22 @@ class ExportResult(Kept):
 
 
 class ImportParams(Wire):
-    """``uri`` (a file or a directory) or ``content``. ``format`` is recognised by content when absent."""
+    """``uri`` (a file or a directory) or ``content``. ``format`` is recognised by content when absent. ``name``: in
+    place of the one that it brings."""
 
     uri: str | None = None
     content: str | None = None
     format: ImportFormat | None = None
+    name: str | None = None
 
 
 class ImportResult(Kept):
-    """``warnings`` say what was damaged and left out."""
+    """``warnings`` say what was damaged and left out. ``before``: sessions that were made of the same one earlier."""
 
     session: Session
     format: ImportFormat
     warnings: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
 
 class Found(Kept):

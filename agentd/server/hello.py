@@ -22,7 +22,10 @@ SECRET = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
 
 NETWORK = (*_PROXIES, *[name.lower() for name in _PROXIES], "SSL_CERT_FILE", "SSL_CERT_DIR")
 
-ALLOWED = (*SECRET, *NETWORK, "PATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "LC_CTYPE")
+PLACES = ("HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
+"""Where other programs keep their sessions, for a client that looks for those."""
+
+ALLOWED = (*SECRET, *PLACES, *NETWORK, "PATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "LC_CTYPE")
 
 
 def environment(env: "os._Environ[str] | dict[str, str]") -> dict[str, object]:

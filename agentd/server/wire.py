@@ -35,7 +35,9 @@ MAX_IN_FLIGHT = 256
 ANSWERED_AT_ONCE = 16
 """Handlers of one connection that run at a time, but for those that wait: what they answer is not counted yet as
 waiting for the client, and each may answer with a page of a megabyte."""
-WAITING = frozenset({"agentd/chat", "agentd/turn/interrupt", "agentd/turn/retry", "agentd/session/compact"})
+WAITING = frozenset(
+    {"agentd/chat", "agentd/turn/interrupt", "agentd/turn/retry", "agentd/session/import", "agentd/session/compact"}
+)
 """Methods that are answered when a turn ends. They take no place from others."""
 
 

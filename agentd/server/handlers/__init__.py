@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from agentd.server.handlers import attach, daemon, documents, messages, pending, reading, removal, session, turn
+from agentd.server.handlers import (
+    attach,
+    daemon,
+    documents,
+    importing,
+    messages,
+    pending,
+    reading,
+    removal,
+    session,
+    turn,
+)
 from agentd.server.handlers.context import Answer as Answer
 from agentd.server.handlers.context import Context as Context
 from agentd.server.handlers.context import DaemonInfo as DaemonInfo
@@ -34,8 +45,8 @@ HANDLERS: Mapping[str, Handler] = {
     "agentd/session/delete": removal.delete,
     "agentd/session/cleanup": removal.cleanup,
     "agentd/session/export": pending.pending,
-    "agentd/session/import": pending.pending,
-    "agentd/session/scan": pending.pending,
+    "agentd/session/import": importing.import_session,
+    "agentd/session/scan": importing.scan,
     "agentd/session/events": reading.events,
     "agentd/session/blob": reading.blob,
     "agentd/session/documents": documents.documents,
