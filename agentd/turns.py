@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 ROUNDS = 50
 SHORTER = 0.6
 """Of what was too long: for a second try."""
+LEAST = 500
+"""Tokens: less than that is not what was too long."""
 ABOUT = 420
 """Characters of the README that the embedded model is shown."""
 
@@ -187,9 +189,9 @@ async def _call(run: Running, model: Model) -> None:
     try:
         await ask(run, model, request)
     except ModelFailed as error:
-        if error.reason != "tooLong" or run.stream.spoke:
-            raise
         room = int(tokens_asked(request) * SHORTER)
+        if error.reason != "tooLong" or run.stream.spoke or room < LEAST:
+            raise
         # Half of a small window is the reply's.
         window = min(room + min(room, request.max_tokens), model.traits.context_window)
         traits = replace(model.traits, context_window=window)
