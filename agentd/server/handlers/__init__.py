@@ -12,6 +12,8 @@ from agentd.server.handlers import (
     reading,
     removal,
     session,
+    statistics,
+    transfer,
     turn,
 )
 from agentd.server.handlers.context import Answer as Answer
@@ -32,7 +34,7 @@ HANDLERS: Mapping[str, Handler] = {
     "agentd/session/setMessages": messages.set_messages,
     "agentd/session/list": session.list_sessions,
     "agentd/session/search": pending.pending,
-    "agentd/session/stats": pending.pending,
+    "agentd/session/stats": statistics.stats,
     "agentd/session/show": session.show,
     "agentd/session/fork": session.fork,
     "agentd/session/name": session.name,
@@ -44,7 +46,7 @@ HANDLERS: Mapping[str, Handler] = {
     "agentd/session/seen": attach.seen,
     "agentd/session/delete": removal.delete,
     "agentd/session/cleanup": removal.cleanup,
-    "agentd/session/export": pending.pending,
+    "agentd/session/export": transfer.export,
     "agentd/session/import": importing.import_session,
     "agentd/session/scan": importing.scan,
     "agentd/session/events": reading.events,
