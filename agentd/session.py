@@ -180,10 +180,14 @@ class OpenSession:
         """The turn is over: its end is on disk, or waits in ``unsaved``."""
         self.live, self.scope = None, None
         self.newest, self.last = turn.number, turn
+        self.metadata = self.metadata_after(turn)
+
+    def metadata_after(self, turn: Turn) -> Metadata:
+        """The metadata once this turn, which runs now, is over."""
         usage = self.metadata.usage
         if turn.usage is not None:
             usage = usage.plus(turn.usage) if usage else turn.usage
-        self.metadata = self.metadata.changed(
+        return self.metadata.changed(
             last_active=turn.ended or self.metadata.last_active,
             message_count=turn.messages or self.metadata.message_count,
             tool_count=self.metadata.tool_count + sum(1 for item in turn.items if item.kind == "tool"),

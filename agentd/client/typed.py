@@ -249,10 +249,16 @@ class Client:
         return await self.request("agentd/session/stats", p.StatsParams(session_id=session), p.StatsResult)
 
     async def export(
-        self, session: str, kind: p.ExportFormat = "agentd", *, redact: bool = False, path: str | None = None
+        self,
+        session: str,
+        kind: p.ExportFormat = "agentd",
+        *,
+        redact: bool = False,
+        path: str | None = None,
+        force: bool = False,
     ) -> p.ExportResult:
-        """A session as one file: its content, or written to ``path`` by the daemon."""
-        params = p.ExportParams(session_id=session, format=kind, redact=redact, path=path)
+        """A session as one file: its content, or written to ``path`` by the daemon; ``force`` replaces a file there."""
+        params = p.ExportParams(session_id=session, format=kind, redact=redact, path=path, force=force)
         return await self.request("agentd/session/export", params, p.ExportResult)
 
     async def import_session(

@@ -35,14 +35,15 @@ _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]
 _NEAR = 400
 _OTHERS_HOME = re.compile(r"(?<![A-Za-z0-9._~%-])/(home|Users)/(?!<user>)[A-Za-z0-9._-]{1,64}(?=/)")
 _WINDOWS_HOME = re.compile(r"\b[A-Za-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)[^\\/\s\"'<>:]{1,64}")
+_SEALED = frozenset({"id", "kind", "callId", "signature", "data", "status", "hash", "crc", "time", "started", "ended"})
 _PASSWORDS = ("passw", "pwd", "passphrase")
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where things are on this machine: none of it goes out. Real paths; ``homes`` and ``data`` may be several."""
+    """Where things are on this machine: none of it goes out. Paths, each as it is and as it really is."""
 
-    root: str
+    roots: Sequence[str] = ()
     homes: Sequence[str] = ()
     data: Sequence[str] = ()
 
@@ -53,7 +54,7 @@ class Redactor:
     def __init__(self, places: Places) -> None:
         self.removed: Counter[str] = Counter()
         found = [(path, "<agentd>", "agentd path") for path in places.data]
-        found += [(places.root, "<workspace>", "workspace path")]
+        found += [(path, "<workspace>", "workspace path") for path in places.roots]
         found += [(path, "~", "home path") for path in places.homes]
         self._paths = [
             (
@@ -87,6 +88,13 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(one, name, deepest - 1) for one in value]
         return value
+
+    def body(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A record's or an item's fields: ids and seals stay. A seal goes with the text that it was for."""
+        made = {key: one if key in _SEALED else self.value(one, key) for key, one in body.items()}
+        if "signature" in made and made.get("text") != body.get("text"):
+            del made["signature"]
+        return made
 
     def _object(self, value: Mapping[str, Any], deepest: int) -> dict[str, Any]:
         made: dict[str, Any] = {}

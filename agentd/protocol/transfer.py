@@ -10,12 +10,17 @@ ImportFormat = Literal["agentd", "agenix", "agentry", "amplifier", "amazonq", "c
 
 
 class ExportParams(Wire):
-    """``redact``: without home and workspace paths, keys and tokens. ``path``: write there instead of answering it."""
+    """``redact``: without home and workspace paths, keys and tokens.
+
+    ``path``, absolute: write there instead of answering it; in a directory the file is called after the session. A file
+    that exists is replaced with ``force`` alone.
+    """
 
     session_id: str
     format: ExportFormat = "agentd"
     redact: bool = False
     path: str | None = None
+    force: bool = False
 
 
 class Redacted(Kept):

@@ -12,7 +12,7 @@ from agentd.core.redaction import PIECE, Places, Redactor
 from tests.architecture.repository import ROOT
 from tests.support.planted import Secrets
 
-HERE = Places(root="/home/ann/work/shop", homes=("/home/ann",), data=("/home/ann/.local/share/agentd",))
+HERE = Places(roots=("/home/ann/work/shop",), homes=("/home/ann",), data=("/home/ann/.local/share/agentd",))
 
 
 def redacted(text: str) -> str:

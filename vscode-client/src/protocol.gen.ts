@@ -720,12 +720,18 @@ export interface StatsResult {
   readonly prices: string;
 }
 
-/** `redact`: without home and workspace paths, keys and tokens. `path`: write there instead of answering it. */
+/**
+ * `redact`: without home and workspace paths, keys and tokens.
+ *
+ * `path`, absolute: write there instead of answering it; in a directory the file is called after the session. A file
+ * that exists is replaced with `force` alone.
+ */
 export interface ExportParams {
   readonly sessionId: string;
   readonly format?: ExportFormat;
   readonly redact?: boolean;
   readonly path?: string;
+  readonly force?: boolean;
 }
 
 /**
