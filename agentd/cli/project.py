@@ -32,7 +32,7 @@ def init(
     before = paths.find_root(str(path))
     known = (path / ".agentd" / "project-id").exists()
     try:
-        make_project(path)
+        make_project(path, _known_as(path))
     except OSError as error:
         output.error(f"{path}/.agentd cannot be made: {error.strerror}")
         raise Stop(FAILED) from None
@@ -42,3 +42,15 @@ def init(
     output.line(f"{path} is a project of its own now (.agentd/project-id).")
     if before != str(path):
         output.note(f"The sessions so far are those of {before}, and stay there.")
+
+
+def _known_as(root: Path) -> str | None:
+    """What this place was known by before it lost its id: its sessions are its own still."""
+    from agentd.store.files import Files
+    from agentd.store.identity import read_project
+
+    try:
+        project = paths.project_dir(paths.data_dir(os.environ), str(root))
+        return read_project(Files(), Path(project)).project_id
+    except (OSError, ValueError):
+        return None

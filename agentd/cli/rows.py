@@ -131,8 +131,7 @@ def marks(row: Row) -> str:
     """What a person should know before the age: at work, broken off, not looked at yet, put away. Empty: nothing."""
     if row.state != "idle":
         return row.state
-    words = (row.broken_off, "unseen" if row.unseen else None, "archived" if row.status == "archived" else None)
-    return ", ".join(word for word in words if word)
+    return row.broken_off or ("unseen" if row.unseen else "archived" if row.status == "archived" else "")
 
 
 def when(row: Row) -> str:
@@ -147,7 +146,7 @@ def state_style(row: Row) -> tuple[str, ...]:
     if row.state in ("running", "queued"):
         return ("green",)
     if row.broken_off:
-        return ("red",)
+        return ("bold", "red") if row.unseen else ("red",)
     if row.state == "waiting" or row.unseen:
         return ("yellow",)
     return ("dim",)

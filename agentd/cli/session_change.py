@@ -23,6 +23,13 @@ def checked_mode(mode: str | None) -> str | None:
     return mode
 
 
+def checked_word(option: str, word: str | None) -> str | None:
+    """A model's or a profile's name: whether there is such a one the daemon knows, that it is empty we see here."""
+    if word is not None and not word.strip():
+        raise WrongUse(f"{option}: no name is given", f"See 'agentd {option.removeprefix('--')} list'.")
+    return word
+
+
 def new(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", show_default=False)] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="ID", help="See 'agentd model list'.")] = None,
@@ -33,7 +40,12 @@ def new(
 ) -> None:
     """Make a session without a prompt."""
     place = options.address(root)
-    params = present(name=name, model=model, profile=profile, mode=checked_mode(mode))
+    params = present(
+        name=name,
+        model=checked_word("--model", model),
+        profile=checked_word("--profile", profile),
+        mode=checked_mode(mode),
+    )
     row = _changed(ask(place, "agentd/session/new", params), as_json)
     if row:
         output.line(f"Created new session: '{row.title}'" + (f" ({row.short})" if row.name else ""))
@@ -150,7 +162,12 @@ def update(
     root: Root = None,
 ) -> None:
     """Change a session's model, mode, profile or description."""
-    changes = present(model=model, profile=profile, mode=checked_mode(mode), description=description)
+    changes = present(
+        model=checked_word("--model", model),
+        profile=checked_word("--profile", profile),
+        mode=checked_mode(mode),
+        description=description,
+    )
     if not changes:
         raise WrongUse("Nothing to change", "Give --model, --mode, --profile or --description.")
     row = _changed(ask(options.address(root), "agentd/session/update", {"sessionId": session, **changes}), as_json)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from agentd.cli.output import one_line, styled
 from agentd.cli.rows import Row, counted, local, state_style, when
 
-NARROW = 60
+NARROW = 70
 LEAST_TEXT = 16
-LEAST_NAME, MOST_NAME = 4, 28
+LEAST_NAME, MOST_NAME = 10, 28
 NAME, ACTIVE, LAST = "Name", "Active", "Last Prompt"
 FORK = " (fork)"
 
@@ -28,13 +28,11 @@ class Column:
 
 def named(row: Row) -> str:
     """The name; of a session without one how it began, where that is not what its last prompt says anyway."""
-    mark = FORK if row.forked_from else ""
-    if row.name:
-        name = one_line(row.name)
-        return (fitted(name, MOST_NAME - len(mark)) if mark else name) + mark
+    name = one_line(row.name or "")
     first = one_line(row.first_message or "")
-    begun = quoted(first) if first != row.said else ""
-    return (fitted(begun, MOST_NAME - len(mark)) + mark if begun else mark.strip()) if mark else begun
+    if not name and first != row.said:
+        name = quoted(first)
+    return f"{name}{FORK}".strip() if row.forked_from else name
 
 
 def project(row: Row) -> str:
@@ -73,6 +71,8 @@ def _narrow(row: Row, lead: str, width: int) -> list[str]:
     facts = f"{when(row)} · {counted(row.message_count, 'message')}"
     if row.file_count:
         facts += f" · {counted(row.file_count, 'file')}"
+    if row.forked_from:
+        facts += " · fork"
     name = row.name and fitted(one_line(row.name), width - 10 - cells(lead))
     top = f"{lead}{styled(row.short, 'cyan')}" + (f"  {styled(name, 'bold')}" if name else "")
     under = " " * cells(lead) + "  "
@@ -103,10 +103,19 @@ def _table(rows: Sequence[Row], leads: Sequence[str], width: int | None, offered
     lines = [styled(f"{head}  {LAST if room is None else fitted(LAST, room)}", "dim")]
     for row, lead in zip(rows, leads, strict=True):
         top = styled(aligned(lead + row.short, sizes[ids.title], False), "cyan")
-        fields = [styled(aligned(c.text(row), sizes[c.title], c.right), *c.style(row)) for c in columns[1:]]
+        fields = [styled(aligned(_text(c, row, sizes[c.title]), sizes[c.title], c.right), *c.style(row))
+                  for c in columns[1:]]  # fmt: skip
         said = quoted(row.said)
         lines.append("  ".join([top, *fields, said if room is None else fitted(said, room)]).rstrip())
     return lines
+
+
+def _text(column: Column, row: Row, size: int) -> str:
+    """As much of it as there is room for; the mark of a fork is not what is cut."""
+    text = column.text(row)
+    if column.title == NAME and text.endswith(FORK) and cells(text) > size > LEAST_NAME + len(FORK):
+        return fitted(text.removesuffix(FORK), size - len(FORK)) + FORK
+    return text
 
 
 def _worth_showing(column: Column) -> Callable[[Row], bool]:

@@ -7,7 +7,7 @@ import typer
 
 from agentd.cli import options, output, wish
 from agentd.cli.failing import OK, Stop, WrongUse
-from agentd.cli.session_change import checked_mode
+from agentd.cli.session_change import checked_mode, checked_word
 from agentd.client.dial import Address
 
 WHEN_BUSY = ("queue", "steer", "reject")
@@ -107,6 +107,8 @@ def resume(
 
 def begin(wanted: wish.Wish, words: list[str]) -> NoReturn:
     """Chat as wished, and leave with the exit code."""
+    checked_word("--model", wanted.model)
+    checked_word("--profile", wanted.profile)
     complete = wish.with_prompt(wanted, words)
     if complete.interactive:
         from agentd.cli.interactive.loop import interactive

@@ -201,7 +201,7 @@ def test_choosing_a_turn_and_a_session(make_machine: MakeMachine) -> None:
         terminal.types("login")
         terminal.sees("login")
         terminal.types("\r")
-        terminal.sees("Forked at turn 1")
+        terminal.sees("Forked from [0-9a-f]{8} at turn 1")
         assert terminal.ends() == 0
     with machine.terminal("resume") as terminal:
         terminal.sees("Debug the parser")

@@ -1,5 +1,7 @@
 """``agentd session …`` against the real daemon."""
 
+import re
+
 import pytest
 
 from tests.cli.conftest import MakeMachine
@@ -81,11 +83,11 @@ def test_archive_and_restore(machine: Machine) -> None:
 
 def test_fork(machine: Machine) -> None:
     done = machine.ok("session", "fork", "auth", "1", "my-experiment")
-    assert done.out.startswith("Forked at turn 1: new session 'my-experiment' ")
+    assert re.match("Forked from [0-9a-f]{8} at turn 1: new session 'my-experiment' ", done.out)
     fork = machine.ok("session", "show", "my-experiment", "--json").json["session"]
     assert (fork["turnCount"], fork["forkedFrom"]["turn"]) == (1, 1)
     assert machine.ok("session", "fork", "auth", "--json").json["session"]["turnCount"] == 2
-    assert machine.ok("session", "fork", "auth", "0").out.startswith("Forked at turn 0")
+    assert " at turn 0: new session " in machine.ok("session", "fork", "auth", "0").out
     assert machine.ok("session", "show", "auth", "--json").json["session"]["turnCount"] == 2
     assert machine.run("session", "fork", "auth", "9").code == 2
 
