@@ -7,7 +7,7 @@ from typing import Any
 
 from agentd import clock, compacting
 from agentd.core import lookup
-from agentd.core.metadata import ForkPoint, checked_name
+from agentd.core.metadata import ForkPoint, Metadata, checked_name
 from agentd.core.records import mark_draft
 from agentd.errors import InvalidParams, SessionBusy
 from agentd.making import checked_tags, new_metadata
@@ -28,6 +28,7 @@ from agentd.protocol import (
 )
 from agentd.server.handlers.context import Context
 from agentd.session import OpenSession, Peer, messages_of, one_line, prompt_of
+from agentd.store.api import Page
 from agentd.workspace import Workspace
 
 
@@ -80,7 +81,7 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
         if through > source.newest:
             ended = f"the last one that ended is {source.newest}" if source.newest else "none has ended yet"
             raise InvalidParams(f"turn: {through} is not a turn that ended in this session; {ended}")
-        messages, turns, last_prompt = await _counts(source, through)
+        same = through == source.newest and source.live is None
         time = clock.now()
         metadata = source.metadata.changed(
             id=str(uuid.uuid4()),
@@ -90,9 +91,6 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
             name=name,
             name_source="user" if name else None,
             forked_from=ForkPoint(session_id=source.id, turn=through),
-            message_count=messages,
-            turn_count=turns,
-            last_prompt=last_prompt,
             file_count=0,
             usage=None,
             unseen_turn=None,
@@ -104,36 +102,37 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
         )
         if not through:
             metadata = metadata.changed(first_message=None)
+        if not same:
+            metadata = metadata.changed(message_count=0, turn_count=through, last_prompt=None)
         async with source.order:
             if source.unsaved:
                 await workspace.write(source, ())
         log = await workspace.keep(workspace.store.fork(source.log, through, metadata))
     session = workspace.adopt(OpenSession.of(log))
+    if through and not same:
+        # Derived, and its newest turn is at hand: counted now, and on disk a moment later.
+        session.metadata = await _counted(session)
+        workspace.save_soon(session)
     workspace.publish_session("session/forked", session)
     result = SessionResult(session=session.view())
     workspace.let_go(session)
     return result
 
 
-async def _counts(source: OpenSession, through: int) -> tuple[int, int, str | None]:
-    """Messages and turns up to the end of a turn (which says how many messages there were), and the last prompt."""
-    known = source.metadata
-    if through == source.newest and source.live is None:
-        return known.message_count, known.turn_count, known.last_prompt
-    if through == 0:
-        return 0, 0, None
+async def _counted(fork: OpenSession) -> Metadata:
+    """With the messages up to its newest turn, which says how many there were, and the last prompt."""
     messages, last_prompt = 0, None
-    before: int | None = through + 1
-    while before is not None:
-        page = await source.log.page(before, 1)
+    page = Page((fork.last,) if fork.last is not None else (), fork.newest)
+    while True:
         for turn in reversed(page.turns):
             last_prompt = last_prompt or one_line(prompt_of(turn) or "") or None
             if turn.messages is not None:
-                return messages + turn.messages, through, last_prompt
+                return fork.metadata.changed(message_count=messages + turn.messages, last_prompt=last_prompt)
             # A turn that a crash cut off was never counted.
             messages += messages_of(turn)
-        before = page.before
-    return messages, through, last_prompt
+        if page.before is None:
+            return fork.metadata.changed(message_count=messages, last_prompt=last_prompt)
+        page = await fork.log.page(page.before, 20)
 
 
 async def name(context: Context, params: NameParams) -> SessionResult:
