@@ -8,6 +8,7 @@ from agentd.cli import (
     session_delete,
     session_documents,
     session_events,
+    session_export,
     session_fork,
     session_list,
     session_search,
@@ -47,6 +48,7 @@ def _group(help_text: str) -> typer.Typer:
     group.command("describe")(session_change.describe)
     group.command("update")(session_change.update)
     group.command("archive")(session_change.archive)
+    group.command("export")(session_export.export)
     group.command("restore")(session_change.restore)
     group.command("clear")(session_change.clear)
     group.command("compact")(session_turns.compact)
