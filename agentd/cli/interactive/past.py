@@ -17,7 +17,10 @@ def show(result: ResumeResult) -> None:
 
 def show_turn(turn: Turn, retry: str = "/retry") -> None:
     """``retry``: what to type to send its prompt again."""
-    show_prompt(prompt_of(turn))
+    if turn.compacted is not None:
+        output.note(summary_of(turn.compacted))
+    else:
+        show_prompt(prompt_of(turn))
     for item in turn.items:
         for told in left_out(item):
             output.note(told)
@@ -61,6 +64,11 @@ def show_text(text: str) -> None:
 
     for line in rendered(text, output.console()):
         output.line(line)
+
+
+def summary_of(through: int) -> str:
+    """What stands where a turn that compacts has no prompt."""
+    return f"A summary of the turns through {through}:"
 
 
 def prompt_of(turn: Turn) -> str:
