@@ -382,9 +382,10 @@ class Workspace:
 
     def _documents_changed(self, session_id: str) -> None:
         """Called on the event loop by the watch on ``.agentd/``."""
-        self.tasks.spawn(self._publish_documents(session_id))
+        self.tasks.spawn(self.publish_documents(session_id))
 
-    async def _publish_documents(self, session_id: str) -> None:
+    async def publish_documents(self, session_id: str) -> None:
+        """Count a session's documents and tell who listens."""
         with suppress(AgentdError):  # a directory that is no session's, or a session that cannot be read
             async with self.using(session_id) as session:
                 if session.id == session_id:

@@ -19,6 +19,7 @@ import keyring
 import keyring.backends.fail
 
 from agentd import __version__, clock, paths
+from agentd.counting import recount
 from agentd.server.lock import Lock, read_note
 from agentd.store.files import Files
 from tests.support.home import Home, agentd
@@ -261,6 +262,7 @@ class MemoryDaemon(InProcess):
                 models = ModelCatalog(settings, self.home.data)
                 self.workspace = workspace = Workspace(self.home.root, store, models, settings)
                 await workspace.start()
+                workspace.tasks.spawn(recount(workspace))
                 self.site = Site(
                     version=info.version,
                     root=str(self.home.root),
