@@ -16,6 +16,7 @@ from typing import Any
 import anyio.to_thread
 
 from agentd import clock
+from agentd.core.identity import LONGEST, project_id_in
 from agentd.errors import InvalidParams, StoreFailed
 from agentd.protocol import DocumentInfo
 from agentd.protocol.base import sound_text
@@ -35,6 +36,8 @@ class ProjectFolder:
         self._root = root
         self._path = root / ".agentd"
         self._ensured = False
+        self.identity: str | None = None
+        """What the root was known by, should it have lost its project id (a fresh clone at the same place)."""
         self._observer: Any = None
         self._observing = False
         self._closed = False
@@ -47,7 +50,7 @@ class ProjectFolder:
             return
         self._ensured = True
         try:
-            await anyio.to_thread.run_sync(make_project, self._root)
+            await anyio.to_thread.run_sync(make_project, self._root, self.identity)
         except OSError as error:
             logger.warning("%s cannot be made: %s", self._path, error.strerror or error)
             return
@@ -110,18 +113,42 @@ class ProjectFolder:
                 self._changed(session_id)
 
 
-def make_project(root: Path) -> Path:
+def make_project(root: Path, known_as: str | None = None) -> Path:
     """Make ``<root>/.agentd`` with a project id and a ``.gitignore``; what is there stays. Returns the folder.
 
-    Raises OSError. A link in the folder's place is not followed.
+    ``known_as`` is the id that this place had before, if any. Raises OSError. A link in the folder's place is not
+    followed.
     """
     path = root / ".agentd"
     path.mkdir(mode=0o700, exist_ok=True)
     if path.is_symlink():
         raise OSError(errno.ELOOP, "a symbolic link stands in its place", str(path))
     _write_new(path / ".gitignore", GITIGNORE)
-    _write_new(path / "project-id", str(uuid.uuid4()) + "\n")
+    _identify(path / "project-id", known_as or str(uuid.uuid4()))
     return path
+
+
+def _identify(path: Path, project_id: str) -> None:
+    """Written whole or not at all, and never over an id that is there. What is no id (a torn one) gives way."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        return
+    if path.exists() and project_id_in(path.read_bytes()[: LONGEST + 1]) is not None:
+        return
+    set_project_id(path.parent.parent, project_id)
+
+
+def set_project_id(root: Path, project_id: str) -> None:
+    """Exchange the root's id. Raises OSError."""
+    folder = root / ".agentd"
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "a symbolic link stands in its place", str(folder))
+    building = folder / f".project-id.{os.urandom(4).hex()}"
+    _write_new(building, project_id + "\n")
+    try:
+        building.replace(folder / "project-id")
+    except OSError:
+        building.unlink(missing_ok=True)
+        raise
 
 
 def checked_document(name: str) -> str:

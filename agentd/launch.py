@@ -112,7 +112,7 @@ def _replaceable(attached: Attached, version: str) -> bool:
 
 def _greeted(project: str, env: "dict[str, str] | os._Environ[str]", version: str) -> Attached | None:
     """Connect and say hello; None when nobody answers there, or the daemon is just ending."""
-    raw = _dial(project)
+    raw = dial(project)
     if raw is None:
         return None
     try:
@@ -137,7 +137,7 @@ def _greeted(project: str, env: "dict[str, str] | os._Environ[str]", version: st
     return Attached(raw, said)
 
 
-def _dial(project: str) -> RawSocket | None:
+def dial(project: str) -> RawSocket | None:
     """A connection to where the lock file says, if a process of ours listens there."""
     place = read_note(paths.lock_path(project)).get("socket")
     if not isinstance(place, str):
@@ -274,7 +274,7 @@ def _cwd() -> str:
 
 def answers(project: str) -> bool:
     """Whether a daemon of ours listens where the lock file says."""
-    raw = _dial(project)
+    raw = dial(project)
     if raw is not None:
         raw.close()
     return raw is not None

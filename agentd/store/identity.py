@@ -6,18 +6,16 @@ call from a worker.
 
 import errno
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from agentd.core.identity import LONGEST, PROJECT_ID, project_id_in
 from agentd.store.files import Files, words
 
 PROJECT = "project.json"
-PROJECT_ID = (".agentd", "project-id")
 VERSION = 1
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CANNOT_TELL = (errno.EACCES, errno.EPERM, errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.EHOSTDOWN)
 """The file may be there, and is not to be had just now."""
 
@@ -37,12 +35,11 @@ def id_of(files: Files, root: Path) -> str | None:
     try:
         if path.parent.is_symlink():
             return None
-        said = files.small_file(path, 100).decode("ascii", "replace").strip()
+        return project_id_in(files.small_file(path, LONGEST))
     except OSError as error:
         if error.errno in _CANNOT_TELL:
             raise
         return None
-    return said if _ID.fullmatch(said) else None
 
 
 def read_project(files: Files, directory: Path) -> Said:
@@ -51,7 +48,7 @@ def read_project(files: Files, directory: Path) -> Said:
     root, project_id = there.get("root"), there.get("project_id")
     return Said(
         root if isinstance(root, str) else None,
-        project_id if isinstance(project_id, str) and _ID.fullmatch(project_id) else None,
+        project_id_in(project_id) if isinstance(project_id, str) else None,
         _is_newer(there),
     )
 
@@ -78,6 +75,8 @@ class Identity:
         self._directory = directory
         self._root = root
         self._identified = False
+        self.certain = True
+        """Else what the root says is not put on record: whether it is that one could not be found out."""
         self._identifying = Lock()
 
     def record(self, notes: list[str]) -> bool:
@@ -109,7 +108,7 @@ class Identity:
 
     def _of_root(self) -> str | None:
         try:
-            return id_of(self._files, Path(self._root))
+            return id_of(self._files, Path(self._root)) if self.certain else None
         except OSError:
             return None
 

@@ -68,6 +68,10 @@ class FileStore:
     def problems(self) -> tuple[str, ...]:
         return tuple(problem for problems in self._problems.values() for problem in problems)
 
+    def leave_unidentified(self) -> None:
+        """Before ``start``: do not record which root this is, so that the next start asks again."""
+        self._identity.certain = False
+
     @property
     def location(self) -> str:
         return str(self._directory)
