@@ -50,15 +50,16 @@ hr { border: 0; border-top: 1px solid var(--line); margin: 1.5em 0; }
 code { font: .88em/1.5 var(--mono); background: var(--code); border: 1px solid var(--line); border-radius: .3em;
   padding: .08em .32em; overflow-wrap: anywhere; }
 pre { position: relative; background: var(--code); border: 1px solid var(--line); border-radius: .5rem;
-  padding: .8rem 1rem; overflow-x: auto; tab-size: 4; }
-pre code { font-size: .84rem; background: none; border: 0; padding: 0; overflow-wrap: normal; white-space: pre; }
+  padding: .8rem 1rem; overflow-x: auto; tab-size: 4; font-size: .84rem; line-height: 1.5; }
+pre code { font-size: inherit; background: none; border: 0; padding: 0; overflow-wrap: normal; white-space: pre; }
 pre.out code { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre.out { max-height: 32rem; overflow-y: auto; }
 pre[data-language]::after { content: attr(data-language); position: absolute; top: .25rem; right: .6rem;
   font: .7rem var(--prose); color: var(--quiet); pointer-events: none; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .93rem; }
-th, td { padding: .35rem .75rem; border: 1px solid var(--line); text-align: left; vertical-align: top; }
+th, td { padding: .35rem .75rem; border: 1px solid var(--line); text-align: left; vertical-align: top;
+  min-width: 5.5em; overflow-wrap: normal; }
 th { background: var(--card); }
 details { margin: .6rem 0; border: 1px solid var(--line); border-radius: .5rem; background: var(--card);
   font-size: .95rem; }

@@ -149,8 +149,8 @@ class Archive:
             return entry, start + stored + 1
         following = find(self._source, head, max(start - 1, 0))
         stop = following if following >= 0 else self._source.size
-        if stop > start + stored + 1 and self._is_whole(entry):
-            # Only what follows it is damaged: the line of the next part, beyond recognition.
+        if stop >= start + stored and self._is_whole(entry):
+            # Only what follows it is damaged or cut off: the line of the next part, beyond recognition.
             return entry, start + stored + 1
         return Entry(described, start, max(stop - start, 0), shifted=True), following + 1 if following >= 0 else -1
 
