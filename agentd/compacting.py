@@ -76,6 +76,7 @@ async def _summarise(run: Running) -> Sequence[Draft]:
     text = "".join(item.text or "" for item in run.live.items if item.kind == "text").strip()
     if not text:
         raise ModelFailed("The model gave no summary.", "badReply", retryable=True)
-    if run.live.stop_reason not in ("end_turn", "stop_sequence"):
+    # One that filled its room is cut short, and a summary all the same.
+    if run.live.stop_reason not in ("end_turn", "stop_sequence", "max_tokens"):
         raise ModelFailed("The model broke off its summary.", "badReply", retryable=True)
     return [mark_draft("compact", through, summary=text)]

@@ -16,6 +16,7 @@ def _price(input_: float, output: float, read: float = 0.1) -> Price:
     return Price(input=input_, output=output, cache_write=round(input_ * 1.25, 6), cache_read=round(input_ * read, 6))
 
 
+FREE: Final = _price(0, 0)
 _OPUS, _SONNET, _FABLE = _price(5, 25), _price(3, 15), _price(10, 50)
 _HAIKU_LONG = _price(0.5, 2.5)
 
@@ -50,10 +51,11 @@ class PriceTable:
     def price(self, model: str, provider: str = "anthropic") -> Price | None:
         """Of a model's id, also of a dated one (``claude-opus-4-5-20251101``); None when it is not known.
 
-        The public prices are those of the provider's own endpoint: another endpoint asks its own.
+        The public prices are those of the provider's own endpoint: another endpoint asks its own. What runs on this
+        machine costs nothing.
         """
-        own = _of(self._own, model)
-        return own or (_of(PRICES, model) if provider == "anthropic" else None)
+        public = {"anthropic": PRICES, "local": {model: FREE}}.get(provider, {})
+        return _of(self._own, model) or _of(public, model)
 
     def priced(self, usage: Usage, model: str, provider: str = "anthropic") -> Usage:
         """The usage of one call of a model, with what it cost; without a cost when no price is known."""

@@ -45,6 +45,7 @@ def test_the_users_price_wins_and_an_unknown_model_has_none() -> None:
 def test_another_endpoint_asks_its_own_price() -> None:
     used = Usage(input_tokens=1_000_000)
     assert PriceTable().priced(used, "claude-opus-4-7", "messages").cost is None
+    assert PriceTable().priced(used, "smollm2-135m", "local").cost == 0
     assert PriceTable({"llama": Price(input=2, output=2)}).priced(used, "llama", "messages").cost == 2
 
 
