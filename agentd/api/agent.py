@@ -93,7 +93,7 @@ class _Reply:
     turn: Turn
     session: Session
     messages: tuple[Message, ...]
-    detailed: tuple[Message, ...]
+    saved: tuple[Message, ...]
 
 
 class Agent:
@@ -154,7 +154,7 @@ class Agent:
         reply = await elsewhere(self._chat(session, prompt))
         session.take(reply.session, reply.messages)
         if self._manager is not None:
-            data = storing.session_data(reply.session, list(reply.detailed), session_id)
+            data = storing.session_data(reply.session, list(reply.saved), session_id)
             await storing.save(self._manager.save_session, data)
         return reply_text(ended(reply.turn))
 
@@ -209,8 +209,10 @@ class Agent:
             assert stream.place is not None
             session.id = stream.place[0]
             plain = await client.messages(session.id)
-            detailed = await client.messages(session.id, details=True) if self._manager is not None else plain
-            return _Reply(stream.turn, plain.session, plain.messages, detailed.messages)
+            saved = plain
+            if self._manager is not None and not storing.takes_messages(self._manager.save_session):
+                saved = await client.messages(session.id, details=True)
+            return _Reply(stream.turn, plain.session, plain.messages, saved.messages)
 
     async def _find(self, session_id: str) -> tuple[Session, tuple[Message, ...]] | None:
         async with self._client() as client:

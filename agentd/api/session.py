@@ -169,7 +169,7 @@ class AgentSession:
         )
         self._session = stream.session or self._session
         if self._manager is not None:
-            await storing.save(self._manager.save_session, await self._data(client))
+            await self._save(client, self._manager)
         return ended(stream.turn)
 
     async def messages(self) -> list[Message]:
@@ -212,9 +212,11 @@ class AgentSession:
             session = await client.set_messages(messages, session_id=session.id)
         return session
 
-    async def _data(self, client: Client) -> dict[str, Any]:
-        told = await client.messages(self.session.id, details=True)
-        return storing.session_data(told.session, list(told.messages), self._asked)
+    async def _save(self, client: Client, manager: SessionStorage) -> None:
+        details = not storing.takes_messages(manager.save_session)
+        told = await client.messages(self.session.id, details=details)
+        data = storing.session_data(told.session, list(told.messages), self._asked)
+        await storing.save(manager.save_session, data)
 
     async def _refresh(self, client: Client) -> None:
         """What the failed turn made of the session is not known from its stream."""

@@ -24,13 +24,18 @@ def session_data(session: Session, messages: list[Message], asked: str | None = 
     }
 
 
-async def save(method: Callable[..., Any], data: dict[str, Any]) -> None:
-    """Call a ``save_session``, in the form that it takes: (session_data), or (session_id, messages)."""
+def takes_messages(method: Callable[..., Any]) -> bool:
+    """Whether a ``save_session`` has the form (session_id, messages), not (session_data)."""
     required = 0
     for parameter in inspect.signature(method).parameters.values():
         positional = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         required += positional and parameter.default is parameter.empty
-    saved = method(data["id"], data["messages"]) if required >= 2 else method(data)
+    return required >= 2
+
+
+async def save(method: Callable[..., Any], data: dict[str, Any]) -> None:
+    """Call a ``save_session``, in the form that it takes."""
+    saved = method(data["id"], data["messages"]) if takes_messages(method) else method(data)
     if inspect.isawaitable(saved):
         await saved
 

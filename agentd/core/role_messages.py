@@ -252,8 +252,8 @@ def _as_given(message: Message, item: Item, result: bool) -> Message:
 
 
 def _with_details(turn: Turn, messages: list[Message]) -> list[Message]:
-    if any(_given(item) for item in turn.items):
-        return messages
+    if turn.model is None or any(_given(item) for item in turn.items):
+        return messages  # a caller gave them
     last = max((place for place, message in enumerate(messages) if message["role"] == "assistant"), default=None)
     told = []
     for place, message in enumerate(messages):

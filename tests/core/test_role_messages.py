@@ -30,7 +30,7 @@ def back(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return to_messages(system_texts(checked), None, fold_turns(records))
 
 
-AGENIX = [
+AGENIX: list[dict[str, Any]] = [
     {"role": "user", "content": "What files are here?", "timestamp": "2024-01-01T12:00:00Z"},
     {
         "role": "assistant",
@@ -77,7 +77,7 @@ def test_plain_messages_are_kept_without_a_second_copy() -> None:
 
 def test_other_shapes_of_tool_calls_are_understood() -> None:
     openai = {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": '{"path": "."}'}}
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "Look"},
         {"role": "assistant", "content": None, "tool_calls": [openai]},
         {"role": "tool", "tool_call_id": "c1", "content": "a.py", "is_error": True},
