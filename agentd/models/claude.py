@@ -150,7 +150,9 @@ class ClaudeModel:
             )
         target = endpoint(found.base_url, found.key, found.bearer, environment)
         client = await self._clients.get(target)
-        where = Where(request.model, target.host, f"the key is from {found.source}; {Where.key_hint}", found.key)
+        where = Where(
+            request.model, target.host, f"the key is from {found.source}; {Where.key_hint}", found.key, target.port
+        )
         async with aclosing(converse(client, request, self._traits, self._settings.stall_seconds, where)) as events:
             async for event in events:
                 yield event

@@ -35,6 +35,11 @@ class Endpoint:
         parts = urlsplit(self.url)
         return parts.hostname or "the endpoint"
 
+    @property
+    def port(self) -> int | None:
+        """Where it is not the scheme's own."""
+        return urlsplit(self.url).port
+
 
 def endpoint(url: str | None, key: str, bearer: bool, environment: Mapping[str, str]) -> Endpoint:
     """The endpoint as the prompting client reaches it. Raises ``ModelUnavailable`` for an address that is none."""

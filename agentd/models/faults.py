@@ -39,6 +39,7 @@ class Where:
     host: str
     key_hint: str = "check it with `agentd key status`, replace it with `agentd key set`"
     secret: str = field(default="", repr=False)
+    port: int | None = None
 
     def quote(self, text: str) -> str:
         """A stranger's words: on one line, bounded, without our key."""
@@ -114,7 +115,8 @@ def network(where: Where, error: BaseException, *, begun: bool = False) -> Model
         cause = deeper
     text = where.quote(str(cause)) or type(cause).__name__
     what = "The connection to {} broke: {}" if begun else "Cannot reach {}: {}. The prompt is kept; retry when online."
-    return ModelFailed(what.format(where.host, text), "network", retryable=True)
+    address = f"{where.host}:{where.port}" if where.port else where.host
+    return ModelFailed(what.format(address, text), "network", retryable=True)
 
 
 def no_stream(status: int, content_type: str, where: Where) -> ModelFailed:
