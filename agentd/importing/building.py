@@ -12,7 +12,6 @@ from agentd.importing.counting import Target
 from agentd.protocol import ContextText, Item, Problem, ToolStatus, Turn, TurnStatus, Usage
 from agentd.protocol.base import sound_text
 
-EPOCH = "1970-01-01T00:00:00.000Z"
 INTERRUPTED = "This turn was interrupted in the program that it was imported from."
 LONGEST_SYSTEM = 64_000
 """Characters of all system texts of a session: they go along with every request."""
@@ -29,7 +28,7 @@ class TurnBuilder:
         self._done: list[Draft] = []
         self._items: list[tuple[Item, str]] = []
         self._open = False
-        self._started = EPOCH
+        self._started = target.time
         self._calls: dict[str, int] = {}
         self._used: dict[str, Usage] = {}
         self._model: str | None = None
@@ -190,7 +189,9 @@ class TurnBuilder:
         self._status = self._error = None
 
     def compact(self, summary: str) -> None:
-        """A summary stands in for all before."""
+        """A summary stands in for all before. A turn in whose middle that happened goes on in the next."""
+        if self.running and self._status is None:
+            self._status = "completed"
         self.end()
         if self._number and summary.strip():
             self._number += 1
@@ -269,7 +270,7 @@ class TurnBuilder:
         self._items.append((item, self._now()))
 
     def _now(self) -> str:
-        return self._time or EPOCH
+        return self._time or self._target.time
 
 
 def _timed(draft: Draft, time: str) -> Draft:

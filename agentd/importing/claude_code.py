@@ -32,13 +32,15 @@ def read(records: Records, name: str, others: Sequence[tuple[str, Records]] = ()
     reading.version = index.version
     reading.fields = {"working_dir": index.cwd, "branch": index.branch, **_title(index)}
     reading.children = [
-        _child(records, index, nodes, index, f"{session}#{number}") for number, nodes in enumerate(chains.sides, 1)
+        _child(records, index, nodes, index, f"{session}#{number}", Problems())
+        for number, nodes in enumerate(chains.sides, 1)
     ]
     for other, lines in others:
-        own = Index.of(lines, problems)
-        found = chains_of(own, problems).main
+        theirs = Problems()
+        own = Index.of(lines, theirs)
+        found = chains_of(own, theirs).main
         if any(node.kind in ("user", "assistant") for node in found):
-            reading.children.append(_child(lines, own, found, index, other))
+            reading.children.append(_child(lines, own, found, index, other, theirs))
     if len(reading.children) > MOST_CHILDREN:
         problems.note(f"Of {len(reading.children):,} sub-agents the first {MOST_CHILDREN} are imported.")
         del reading.children[MOST_CHILDREN:]
@@ -59,8 +61,9 @@ def _title(index: Index) -> dict[str, str]:
     return {}
 
 
-def _child(records: Records, own: Index, nodes: Sequence[Node], parent: Index, child_id: str) -> Reading:
-    problems = Problems()
+def _child(
+    records: Records, own: Index, nodes: Sequence[Node], parent: Index, child_id: str, problems: Problems
+) -> Reading:
     about = parent.agents.get(_asked(records, nodes)) or Agent(None, None)
     reading = Reading("claude-code", child_id, partial(_drafts, records, own, nodes, problems), problems)
     reading.version = own.version

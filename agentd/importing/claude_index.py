@@ -67,7 +67,12 @@ class Index:
         for place, record in records.all(problems):
             index._add(place, record, problems)
         if index.repeated:
-            problems.note(f"{index.repeated:,} lines repeat earlier ones (as resuming writes them): taken once.")
+            lines = (
+                "One line repeats an earlier one"
+                if index.repeated == 1
+                else f"{index.repeated:,} lines repeat earlier ones"
+            )
+            problems.note(f"{lines}, as resuming writes them: taken once.")
         return index
 
     def _add(self, place: Place, record: Json, problems: Problems) -> None:

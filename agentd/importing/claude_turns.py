@@ -64,7 +64,8 @@ class ClaudeTurns:
         self._lost_summary()
         self._orphans(node, message)
         if is_injected(record):
-            self._builder.context("Put in by Claude Code", "\n".join(texts_of(message)))
+            told = [text for text in texts_of(message) if said(text).kind != "nothing"]
+            self._builder.context("Put in by Claude Code", "\n".join(told))
             return
         aside = has_results(message)
         typed: list[str] = []
@@ -88,7 +89,7 @@ class ClaudeTurns:
             self._ran_command()
             self._builder.end()
             self._builder.without_images(images)
-            self._builder.prompt("\n\n".join(typed))
+            self._builder.prompt("\n\n".join(typed) or "[image]")
 
     def _assistant(self, node: Node, record: Json) -> None:
         message = v.mapping(record.get("message"))

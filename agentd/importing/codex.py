@@ -47,6 +47,8 @@ class Rollout:
         self._at_work = False
         self._both: dict[tuple[str, str], Counter[str]] = {}
         for place, record in records.all(self.problems):
+            if v.one_of(record.get("type"), ENVELOPES) and not isinstance(record.get("payload"), dict):
+                self.problems.damaged(place.line, "says nothing that can be read")
             self._learn(place, *_unwrapped(record))
             self.facts.first = self.facts.first or v.moment(record.get("timestamp"))
 
@@ -57,9 +59,9 @@ class Rollout:
             self.facts.model = self.facts.model or v.string(payload.get("model"))
         elif kind == "event_msg" and payload.get("type") == "thread_name_updated":
             self.facts.name = v.first_string(payload, "thread_name", "name") or self.facts.name
-        elif kind == "response_item" and payload.get("type") in items.OUTPUTS:
+        elif kind == "response_item" and v.one_of(payload.get("type"), items.OUTPUTS):
             self._outputs.setdefault(v.string(payload.get("call_id")) or "", []).append(place)
-        elif kind == "response_item" and payload.get("type") in items.CALLS:
+        elif kind == "response_item" and v.one_of(payload.get("type"), items.CALLS):
             self._calls.add(items.call_of(payload)[0] or "")
         if kind in ("response_item", "event_msg") and payload.get("type") not in ("token_count", *_STARTED):
             self.facts.said = True
@@ -92,7 +94,7 @@ class Rollout:
         return mine[key] > other[key]
 
     def _item(self, builder: TurnBuilder, place: Place, payload: Json) -> None:
-        kind = payload.get("type")
+        kind = v.string(payload.get("type"))
         if kind == "message":
             self._message(builder, place, payload)
         elif kind == "reasoning":
@@ -118,6 +120,8 @@ class Rollout:
             typed: list[object] = []
             for part in parts:
                 text = None if v.is_image(part) else v.block_text(part)
+                if text is not None and text.strip().startswith("<turn_aborted>"):
+                    continue
                 if text is not None and items.is_injected(text):
                     self._system(builder, place, text)
                 else:
@@ -155,7 +159,7 @@ class Rollout:
             builder.result(call_id, "", status_said)
 
     def _event(self, builder: TurnBuilder, place: Place, payload: Json) -> None:
-        kind = payload.get("type")
+        kind = v.string(payload.get("type"))
         if kind == "item_completed":
             self._completed(builder, v.mapping(payload.get("item")))
         elif kind == "user_message":
@@ -231,7 +235,7 @@ def _unwrapped(record: Json) -> tuple[str, Json]:
     kind, payload = record.get("type"), record.get("payload")
     if isinstance(payload, dict):
         return (kind if isinstance(kind, str) else ""), payload
-    if kind in items.ITEMS:
+    if v.one_of(kind, items.ITEMS):
         return "response_item", record
     if kind is None and v.string(record.get("id")) and "record_type" not in record:
         return "session_meta", record

@@ -44,7 +44,11 @@ class Counts:
 
 @dataclass
 class Target:
-    """The session that is being made: what is counted of it, and where its blobs go."""
+    """The session that is being made: what is counted of it, and where its blobs go.
+
+    ``time`` stands where the original has none.
+    """
 
     keep: Keep
+    time: str
     counts: Counts = field(default_factory=Counts)

@@ -20,7 +20,7 @@ def is_agenix(document: object) -> bool:
 def is_agentry(document: object) -> bool:
     """Also the bare list of messages that its guide exports."""
     if isinstance(document, list):
-        return bool(document) and all(v.mapping(one).get("role") in ROLES for one in document[:20])
+        return bool(document) and all(v.one_of(v.mapping(one).get("role"), ROLES) for one in document[:20])
     known = v.mapping(document)
     return isinstance(known.get("messages"), list) and "session_id" in known
 
@@ -73,7 +73,7 @@ def read_agentry(document: object, name: str) -> Reading:
     session = v.string(known.get("session_id")) or name.removesuffix("_chat")
     reading = Reading("agentry", session, messages.drafts, problems)
     reading.fields = {"created": created, "last_active": v.moment(known.get("last_activity"))}
-    if session.lower() not in _UNNAMED and (given := name_of(session)):
+    if "session_id" in known and session.lower() not in _UNNAMED and (given := name_of(session)):
         reading.fields |= {"name": given, "name_source": "user"}
     return _with_messages(reading, listed)
 
@@ -117,6 +117,6 @@ def read_amplifier(metadata: Json, records: Records | None, name: str, problems:
 
 
 def _with_messages(reading: Reading, messages: list[object]) -> Reading:
-    if not any(v.mapping(one).get("role") in ROLES for one in messages):
+    if not any(v.one_of(v.mapping(one).get("role"), ROLES) for one in messages):
         raise ImportFailed("This session has no message: nothing to import.")
     return reading

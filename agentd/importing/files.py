@@ -6,9 +6,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from agentd import clock
 from agentd.errors import ImportFailed
 
 Stopped = Callable[[], bool]
@@ -87,6 +89,14 @@ def is_directory(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError) as error:
         raise ImportFailed(f"{path.name or path} cannot be opened: {_words(error)}") from None
+
+
+def modified(path: Path) -> str | None:
+    """When it was written last, RFC 3339 UTC."""
+    try:
+        return clock.rfc3339(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    except (OSError, ValueError, OverflowError):
+        return None
 
 
 def names_in(directory: Path) -> list[str]:

@@ -53,7 +53,7 @@ class Messages:
             if v.string(record.get("type")) in self.skipped:
                 continue
             message = record.get(self.envelope) if self.envelope else record
-            if not isinstance(message, dict) or message.get("role") not in ROLES:
+            if not isinstance(message, dict) or not v.one_of(message.get("role"), ROLES):
                 if problems is not None:
                     problems.damaged(place.line, "is no message", "Entry" if not place.size else "Line")
                 continue

@@ -10,6 +10,7 @@ from agentd.importing import values as v
 from agentd.importing.messages import ROLES
 from agentd.importing.problems import Problems
 from agentd.importing.reading import Reading
+from agentd.importing.salvaging import salvaged
 from agentd.importing.source import Lines, Listed, Records, Source, document
 from agentd.importing.values import Json
 from agentd.protocol import ImportFormat
@@ -48,13 +49,16 @@ def read_file(
             "those are."
         )
     try:
-        whole = document(source)
+        return _read_document(document(source), source, name, wanted, stopped)
     except ValueError:
-        whole = None
-    if whole is None and found is not None:
+        pass
+    if found is not None:
         _agree(found, wanted)
         return _read_lines(found, lines, name, stopped, others)
-    return _read_document(whole, source, name, wanted, stopped)
+    saved = salvaged(source)
+    reading = _read_document(saved, source, name, wanted, stopped)
+    reading.problems.note("The file is damaged or was cut off: what is whole of it is imported.")
+    return reading
 
 
 def _format_of_lines(records: Sequence[Json]) -> ImportFormat | None:
@@ -63,15 +67,15 @@ def _format_of_lines(records: Sequence[Json]) -> ImportFormat | None:
         payload = record.get("payload")
         if kind == "session_header" or (kind == "message" and isinstance(record.get("message"), dict)):
             return "agenix"
-        if kind in codex.ENVELOPES and isinstance(payload, dict):
+        if v.one_of(kind, codex.ENVELOPES) and isinstance(payload, dict):
             return "codex"
         if "record_type" in record or (kind == "message" and isinstance(record.get("content"), list)):
             return "codex"
         if kind is None and {"id", "timestamp"} <= record.keys() and {"instructions", "git"} & record.keys():
             return "codex"
-        if kind in _CLAUDE and {"message", "uuid", "sessionId", "leafUuid", "messageId"} & record.keys():
+        if v.one_of(kind, _CLAUDE) and {"message", "uuid", "sessionId", "leafUuid", "messageId"} & record.keys():
             return "claude-code"
-        if record.get("role") in ROLES and "content" in record:
+        if v.one_of(record.get("role"), ROLES) and "content" in record:
             return "amplifier"
     return None
 

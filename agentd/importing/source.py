@@ -83,7 +83,7 @@ class Lines:
                 yield Place(number, offset, len(line), part), value
 
     def at(self, place: Place) -> Json:
-        objects, _ = _objects(self._source.read_at(place.size, place.offset))
+        objects, _ = _objects(_bare(self._source.read_at(place.size, place.offset), place.offset))
         return objects[place.part] if place.part < len(objects) else {}
 
     def raw(self, problems: Problems) -> Iterator[tuple[int, int, bytes]]:

@@ -4,7 +4,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +58,11 @@ def string(value: Any) -> str | None:
 def first_string(value: Mapping[str, Any], *names: str) -> str | None:
     """The first of these fields that is a text."""
     return next((text for name in names if (text := string(value.get(name))) is not None), None)
+
+
+def one_of(value: Any, known: Container[str]) -> bool:
+    """Whether a value is one of these words."""
+    return isinstance(value, str) and value in known
 
 
 def mapping(value: Any) -> Json:

@@ -37,7 +37,7 @@ def drawn(reading: Reading) -> "Result":
         blobs.append(data)
         return sha256(data).hexdigest()
 
-    target = Target(keep)
+    target = Target(keep, BASE.created)
     drafts = list(reading.drafts(target))
     metadata = made(BASE, reading, target.counts, None, MODELS)
     return Result(reading, metadata, drafts, blobs, [drawn(child) for child in reading.children])

@@ -69,6 +69,7 @@ class _Import:
         self._params = params
         self._path = path
         self._stopped = stopped
+        self._written: str | None = None
         self._environment = peer.environment
         self._models = frozenset(model.id for model in workspace.models.list(peer.environment))
 
@@ -91,6 +92,7 @@ class _Import:
 
     def _read(self, stack: ExitStack) -> Reading:
         if self._path is not None:
+            self._written = files.modified(self._path)
             return read_path(self._path, self._params.format, self._stopped, stack)
         return read_text(self._params.content or "", self._params.format, self._stopped)
 
@@ -116,7 +118,7 @@ class _Import:
     def _fill(self, reading: Reading, base: Metadata, store: Files, directory: Path) -> None:
         """In a worker: draws the records into the session's files."""
         writer = SessionWriter(store, directory)
-        target = Target(writer.keep)
+        target = Target(writer.keep, self._written or base.created)
         writer.write(reading.drafts(target))
         path = str(self._path) if self._path is not None else None
         metadata = made(base, reading, target.counts, path, self._models)
