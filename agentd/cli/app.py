@@ -98,7 +98,8 @@ def _dispatch(given: list[str]) -> int:
         return 0
     arguments = given if completing else words.as_command(given, tuple(GROUPS))
     named = arguments[0] if arguments else ""
-    result = build(named if named in GROUPS and not completing else None)(
+    following = "search" if named == "search" else next(iter(arguments[1:]), None)
+    result = build(named if named in GROUPS and not completing else None, following)(
         args=arguments, prog_name="agentd", complete_var=COMPLETION, standalone_mode=False
     )
     return result if isinstance(result, int) else 0
@@ -115,8 +116,8 @@ def _bare(given: list[str]) -> bool:
     return True
 
 
-def build(only: str | None = None) -> typer.Typer:
-    """The Typer application, whole or with the module of one command."""
+def build(only: str | None = None, following: str | None = None) -> typer.Typer:
+    """The Typer application, whole or with the module of one command; of a group's only what ``following`` names."""
     app = typer.Typer(
         name="agentd",
         rich_markup_mode=None,
@@ -127,7 +128,8 @@ def build(only: str | None = None) -> typer.Typer:
     app.callback()(agentd)
     modules = dict.fromkeys([GROUPS[only]] if only else GROUPS.values())
     for module in modules:
-        importlib.import_module(f"agentd.cli.{module}").add_to(app)
+        add_to = importlib.import_module(f"agentd.cli.{module}").add_to
+        add_to(app, following) if only and module == "session" else add_to(app)
     return app
 
 

@@ -1,67 +1,63 @@
-"""``agentd session``: the group, and ``agentd sessions`` for the list alone."""
+"""``agentd session`` and its commands, one table; ``agentd sessions`` alone is the list, ``agentd search`` the search.
+
+Only the module of the command that was named is imported; all of them for help and completion.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import typer
 
-from agentd.cli import (
-    options,
-    session_change,
-    session_delete,
-    session_documents,
-    session_events,
-    session_export,
-    session_fork,
-    session_list,
-    session_search,
-    session_show,
-    session_stats,
-    session_turns,
-)
+from agentd.cli import options
 
+COMMANDS: dict[str, tuple[str, str]] = {
+    "list": ("list", "list_sessions"), "history": ("list", "history"), "background": ("list", "background"),
+    "search": ("search", "search"), "show": ("show", "show"),
+    "resume": ("fork", "resume"), "retry": ("fork", "retry"), "fork": ("fork", "fork"),
+    "interrupt": ("turns", "interrupt"), "detach": ("turns", "detach"), "seen": ("turns", "seen"),
+    "new": ("change", "new"), "rename": ("change", "rename"), "name": ("change", "rename"),
+    "tag": ("change", "tag"), "describe": ("change", "describe"), "update": ("change", "update"),
+    "archive": ("change", "archive"), "restore": ("change", "restore"),
+    "clear": ("change", "clear"), "compact": ("turns", "compact"),
+    "delete": ("delete", "delete"), "cleanup": ("delete", "cleanup"),
+    "stats": ("stats", "stats"), "documents": ("documents", "documents"),
+    "events": ("events", "events"), "blob": ("events", "blob"),
+    "export": ("export", "export"),
+}  # fmt: skip
+"""Each command, the module ``agentd.cli.session_…`` that it is in, and the function; in the order of the help."""
+
+HIDDEN = frozenset({"name", "blob"})
 TAKES_MINUS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 """``-TAG`` is no option."""
 
-
-def add_to(app: typer.Typer) -> None:
-    app.add_typer(_group("Sessions: list, search, show, resume, fork, rename, delete …"), name="session")
-    app.command("search")(session_search.search)
-    app.add_typer(_group("The same as 'session'; alone: the list."), name="sessions", hidden=True)
+SETTINGS: Mapping[str, dict[str, Any]] = {"tag": TAKES_MINUS}
 
 
-def _group(help_text: str) -> typer.Typer:
-    group = typer.Typer(help=help_text, invoke_without_command=True, rich_markup_mode=None)
-    group.callback()(_alone)
-    group.command("list")(session_list.list_sessions)
-    group.command("history")(session_list.history)
-    group.command("background")(session_list.background)
-    group.command("search")(session_search.search)
-    group.command("show")(session_show.show)
-    group.command("resume")(session_fork.resume)
-    group.command("retry")(session_fork.retry)
-    group.command("interrupt")(session_turns.interrupt)
-    group.command("detach")(session_turns.detach)
-    group.command("seen")(session_turns.seen)
-    group.command("fork")(session_fork.fork)
-    group.command("new")(session_change.new)
-    group.command("rename")(session_change.rename)
-    group.command("name", hidden=True)(session_change.rename)
-    group.command("tag", context_settings=TAKES_MINUS)(session_change.tag)
-    group.command("describe")(session_change.describe)
-    group.command("update")(session_change.update)
-    group.command("archive")(session_change.archive)
-    group.command("export")(session_export.export)
-    group.command("restore")(session_change.restore)
-    group.command("clear")(session_change.clear)
-    group.command("compact")(session_turns.compact)
-    group.command("delete")(session_delete.delete)
-    group.command("cleanup")(session_delete.cleanup)
-    group.command("stats")(session_stats.stats)
-    group.command("documents")(session_documents.documents)
-    group.command("events")(session_events.events)
-    group.command("blob", hidden=True)(session_events.blob)
-    return group
+def add_to(app: typer.Typer, only: str | None = None) -> None:
+    """``only``: the word that follows the group's name; what it names is enough."""
+    chosen = [only] if only in COMMANDS else list(COMMANDS)
+    for name, hidden, told in (
+        ("session", False, "Sessions: list, search, show, resume, fork, rename, delete …"),
+        ("sessions", True, "The same as 'session'; alone: the list."),
+    ):
+        group = typer.Typer(help=told, invoke_without_command=True, rich_markup_mode=None)
+        group.callback()(_alone)
+        for command in chosen:
+            settings = SETTINGS.get(command)
+            group.command(command, hidden=command in HIDDEN, context_settings=settings)(_function(command))
+        app.add_typer(group, name=name, hidden=hidden)
+    if only not in COMMANDS or only == "search":
+        app.command("search")(_function("search"))
+
+
+def _function(command: str) -> Callable[..., None]:
+    module, function = COMMANDS[command]
+    found: Callable[..., None] = vars(importlib.import_module(f"agentd.cli.session_{module}"))[function]
+    return found
 
 
 def _alone(context: typer.Context, root: options.Root = None) -> None:
     """Sessions: list, search, show, resume, fork, rename, tag, archive, delete …"""
     if context.invoked_subcommand is None:
-        session_list.list_sessions(root=root)
+        _function("list")(root=root)

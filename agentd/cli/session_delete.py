@@ -30,9 +30,9 @@ def delete(
     as_json: options.Json = False,
     root: options.Root = None,
 ) -> None:
-    """Delete sessions for good; forks and sub-sessions of them stay whole.
+    """Delete sessions for good.
 
-    Asks in a terminal; elsewhere it needs --confirm.
+    Forks and sub-sessions of them stay whole. Asks in a terminal; elsewhere it needs --confirm.
     """
     place = options.address(root)
     rows, count = with_link(place, lambda link: _would_go(link, sessions))
@@ -68,9 +68,9 @@ def cleanup(
     as_json: options.Json = False,
     root: options.Root = None,
 ) -> None:
-    """Delete sessions that have not been used for long; those that were named by hand stay.
+    """Delete sessions that have not been used for long.
 
-    Says first what would go; asks in a terminal, and needs --confirm elsewhere.
+    Those that were named by hand stay. Says first what would go; asks in a terminal, and needs --confirm elsewhere.
     """
     place = options.address(root)
     wished = present(olderThanDays=days if days is not None else 0 if empty else DAYS, emptyOnly=empty or None,

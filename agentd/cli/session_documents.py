@@ -28,7 +28,10 @@ def documents(
     as_json: options.Json = False,
     root: options.Root = None,
 ) -> None:
-    """List a session's documents, make one (of what is piped in), open one in $EDITOR, or print one."""
+    """List a session's documents, make, open or print one.
+
+    'new' takes its text from a pipe, if there is one; 'open' uses $VISUAL or $EDITOR.
+    """
     if action not in ACTIONS:
         raise WrongUse(f"documents: '{action}' is not known", f"Known: {', '.join(ACTIONS)}.")
     place = options.address(root)

@@ -36,7 +36,10 @@ def events(
     as_json: options.Json = False,
     root: options.Root = None,
 ) -> None:
-    """Print a session's event log: what happened, when, without what was said."""
+    """Print a session's event log, for debugging.
+
+    What happened and when, without what was said.
+    """
     place = options.address(root)
     found = with_link(place, lambda link: _read(link, session, after, limit or LAST))
     if as_json:

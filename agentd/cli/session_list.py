@@ -88,7 +88,7 @@ def history(
 def background(
     limit: Limit = None, search: Search = None, as_json: options.Json = False, root: options.Root = None
 ) -> None:
-    """List sessions at work in the background, or done and not looked at yet."""
+    """List sessions at work in the background, or not looked at yet."""
     show_list(options.address(root), Asked("background", limit or DEFAULT_LIMIT, search), as_json=as_json)
 
 

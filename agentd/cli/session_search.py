@@ -31,8 +31,9 @@ def search(
     as_json: options.Json = False,
     root: options.Root = None,
 ) -> None:
-    """Search names and messages of every session, the ones used last first.
+    """Search what was said, in all sessions, and their names.
 
+    The sessions used last come first.
     Each word is found at the beginning of a word or of a part of an identifier: 'config' finds parseConfig.
     """
     query = " ".join(words)

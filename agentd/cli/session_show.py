@@ -18,7 +18,7 @@ def show(
     as_json: options.Json = False,
     root: options.Root = None,
 ) -> None:
-    """Show all about one session, or what was said in one of its turns."""
+    """Show all about one session, or one of its turns."""
     place = options.address(root)
     if turn is not None:
         _show_turn(place, session, turn, as_json=as_json)

@@ -34,7 +34,10 @@ def interrupt(
 
 
 def detach(session: SessionId, as_json: Json = False, root: Root = None) -> None:
-    """Leave the running turn to the background: it is listed there, and marked until somebody has looked."""
+    """Leave the running turn to the background.
+
+    It is listed there, and marked until somebody has looked.
+    """
     place = options.address(root)
     answer = ask(place, "agentd/turn/detach", {"sessionId": session})
     if as_json:
@@ -67,7 +70,7 @@ def compact(
     as_json: Json = False,
     root: Root = None,
 ) -> None:
-    """Let a summary stand in for earlier turns; everything stays on disk."""
+    """Let a summary stand in for earlier turns; all stays on disk."""
     place = options.address(root)
     if not as_json:
         output.note("Summarizing … (the summary is written by the session's model)")
