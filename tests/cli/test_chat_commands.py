@@ -115,5 +115,5 @@ def test_help_breaks_no_word(make_machine: MakeMachine, columns: int) -> None:
         at_prompt(terminal, "new")
         terminal.enters("/help")
         shown = terminal.sees("brings a file along|a file along|file along")
-        leave(terminal)
+        leave(terminal, "new")
     assert max(len(line) for line in shown.splitlines()) <= columns

@@ -154,7 +154,7 @@ def test_lists_names_and_archive_as_in_amazon_q(make_machine: MakeMachine) -> No
         terminal.enters("/sessions background --limit 5 --search deployment")
         terminal.sees("No session matches 'deployment'")
         terminal.enters("/sessions nonsense")
-        terminal.sees("list, history, background, name, archive")
+        terminal.sees("list, history, background, all, name, archive, delete")
         terminal.enters(f"/restore {short}")
         terminal.sees("Restored session")
         terminal.enters("/resume abc123")

@@ -10,6 +10,7 @@ from agentd.cli import output
 from agentd.cli.failing import WrongUse
 from agentd.cli.interactive import deleting, doing, listing
 from agentd.cli.interactive.chat import Chat
+from agentd.cli.words import is_slip
 
 NARROW = 60
 Completes = Literal["sessions", "models", "modes", "actions", "profiles", "formats"]
@@ -95,7 +96,7 @@ async def run(chat: Chat, text: str) -> None:
         word, *arguments = text.split()
     command = BY_NAME.get(word)
     if command is None:
-        near = get_close_matches(word, BY_NAME, n=1, cutoff=0.5)
+        near = [name for name in BY_NAME if is_slip(word, name)] or get_close_matches(word, BY_NAME, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]}?" if near else "/help lists them."
         raise WrongUse(f"No such command: {word}", f"{hint} Nothing was sent.")
     await command.run(chat, arguments)
