@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from agentd.core.metadata import Metadata
 from agentd.core.records import Draft
 from agentd.protocol import ContextText, Item, Mode, Turn
+from agentd.store.finding import SessionIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,10 @@ class SessionLog(Protocol):
 
 class Store(Protocol):
     """A project's sessions."""
+
+    @property
+    def index(self) -> SessionIndex:
+        """Lists, names, search and sums. ``ScannedIndex`` is one for any store."""
 
     async def start(self) -> tuple[str, ...]:
         """Make what is missing, tidy half-made and half-deleted sessions away; the ids whose turn was cut off."""

@@ -5,14 +5,15 @@ again. Called from the event loop alone; nothing in here waits.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from agentd.core.metadata import Metadata
-from agentd.core.records import Draft
+from agentd.core.records import Draft, Record
 from agentd.errors import SessionInUse, SessionNotFound, StoreFailed
 from agentd.store.api import Remains, SessionLog
 from agentd.store.memory_log import Kept, MemoryLog
 from agentd.store.memory_reading import part_through
+from agentd.store.scanned import ScannedIndex
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 
@@ -23,6 +24,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._kept: dict[str, Kept] = {}
         self._open: dict[str, MemoryLog] = {}
+        self.index = ScannedIndex(self)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -39,6 +41,11 @@ class MemoryStore:
 
     async def list_metadata(self) -> Sequence[Metadata]:
         return [kept.metadata for kept in self._kept.values()]
+
+    async def records(self, session_id: str) -> AsyncIterator[Record]:
+        """A session's transcript, oldest first."""
+        for found in self._kept[session_id].records if session_id in self._kept else ():
+            yield found.record
 
     async def create(self, metadata: Metadata, drafts: Sequence[Draft]) -> SessionLog:
         kept = Kept(metadata)

@@ -15,19 +15,22 @@ from typing import TypeVar
 
 from agentd.core.fold import is_open
 from agentd.core.metadata import Metadata
-from agentd.core.records import Draft
+from agentd.core.records import Draft, Record
 from agentd.errors import AgentdError, SessionInUse, SessionNotFound, StoreFailed
 from agentd.store.api import Remains, SessionLog
 from agentd.store.blobs import link_blobs
 from agentd.store.files import Files, loading, saving, words
 from agentd.store.fork import copy_through
 from agentd.store.identity import Identity
+from agentd.store.index.index import FileIndex
+from agentd.store.index.reading import records_of
 from agentd.store.journal import NAME as JOURNAL
 from agentd.store.lane import CLOSED, settled
 from agentd.store.load import Loaded, load
 from agentd.store.metadata_file import NAME as METADATA
 from agentd.store.metadata_file import read_metadata
 from agentd.store.removal import DELETED, Removal
+from agentd.store.scanned import ScannedIndex
 from agentd.store.session_log import FileSessionLog
 from agentd.store.transcript import FIRST, Entry, Segment
 
@@ -63,6 +66,7 @@ class FileStore:
         self._leaving: dict[str, asyncio.Future[None]] = {}
         self._copying: dict[str, set[asyncio.Future[None]]] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
+        self.index = FileIndex(self._files, directory, self._sessions, self, ScannedIndex(self))
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -77,7 +81,9 @@ class FileStore:
         return str(self._directory)
 
     async def start(self) -> tuple[str, ...]:
-        return await self._write(self._start)
+        cut_off = await self._write(self._start)
+        self.index.start()
+        return cut_off
 
     async def list_metadata(self) -> Sequence[Metadata]:
         # The files may hold what is not acknowledged yet, or was refused and could not be taken back.
@@ -157,6 +163,7 @@ class FileStore:
             if burying.exception() is None:
                 for listing in self._listings:
                     listing.add(session_id)
+                self.index.removed(session_id)
                 if log is not None:
                     log.bury()
 
@@ -184,6 +191,7 @@ class FileStore:
         for log in list(self._open.values()):
             if log is not None:
                 await log.close()
+        await self.index.close()
         self._writers.shutdown(wait=False)
         self._readers.shutdown(wait=False)
 
@@ -213,14 +221,42 @@ class FileStore:
     async def _load(self, session_id: str) -> FileSessionLog:
         directory = self._sessions / session_id
         loaded = await self._read(partial(self._load_directory, directory))
-        log = FileSessionLog(self._files, directory, loaded, self._writers, self._readers, self._let_go)
+        log = FileSessionLog(self._files, directory, loaded, self._writers, self._readers, self)
         await log.recover()
         self._open[session_id] = log
+        # As it is now, should a hand have edited it; and what the index has not read of it, all of a new one.
+        self.wrote(log.metadata)
+        self.grew(session_id)
         return log
 
-    def _let_go(self, log: FileSessionLog) -> None:
+    def closed(self, log: FileSessionLog) -> None:
         if self._open.get(log.id) is log:
             del self._open[log.id]
+
+    def wrote(self, metadata: Metadata) -> None:
+        self.index.wrote(metadata)
+
+    def grew(self, session_id: str) -> None:
+        self.index.grew(session_id)
+
+    # What its index asks for.
+
+    async def records(self, session_id: str) -> AsyncIterator[Record]:
+        """A session's transcript from its beginning, as far as it is durable and whole. Raises LoadFailed."""
+        reading = records_of(self._files, self._sessions / session_id, self.segments_of(session_id))
+        while some := await self._read(partial(next, reading, ())):
+            for record in some:
+                yield record
+
+    def names(self) -> list[str]:
+        return [name for name in self._files.directories(self._sessions) if _ID.fullmatch(name)]
+
+    def held(self, session_id: str) -> bool:
+        return session_id in self._open or session_id in self._making or session_id in self._leaving
+
+    def segments_of(self, session_id: str) -> Sequence[Segment] | None:
+        log = self._open.get(session_id)
+        return log.segments if log is not None else None
 
     async def _write(self, work: Callable[[], T]) -> T:
         return await settled(self._submit(self._writers, work))
@@ -277,10 +313,8 @@ class FileStore:
     def _list(self) -> tuple[list[Metadata], list[str]]:
         listed, notes = [], []
         with loading():
-            names = self._files.directories(self._sessions)
+            names = self.names()
         for name in names:
-            if not _ID.fullmatch(name):
-                continue
             try:
                 listed.append(read_metadata(self._files, self._sessions / name).metadata)
             except (AgentdError, OSError) as error:

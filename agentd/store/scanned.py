@@ -2,15 +2,19 @@
 memory, a person's own), and for a project's files while no SQLite can be had. Owns nothing.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Protocol
 
 from agentd.core import lookup
 from agentd.core.metadata import Metadata, session_view
 from agentd.core.places import Place, in_order, is_after, place_of
+from agentd.core.records import Record
 from agentd.core.words import Term, snippet, spans
-from agentd.protocol import Item, ListParams, ListStatus, Session, Turn, Usage
+from agentd.protocol import ListParams, ListStatus, Session, Usage
 from agentd.store.finding import HITS_A_SESSION, Matches, Noticed, Row, Selection, TextHit, TurnUse, Use
+from agentd.store.index.documents import TurnSum, document_kind, document_turn, text_of
+from agentd.store.index.rows import title_of
 
 
 class Readable(Protocol):
@@ -18,8 +22,8 @@ class Readable(Protocol):
 
     async def list_metadata(self) -> Sequence[Metadata]: ...
 
-    def every_turn(self, session_id: str) -> AsyncIterator[Turn]:
-        """A session's turns, newest first, cleared and compacted ones included. Raises LoadFailed."""
+    def records(self, session_id: str) -> AsyncIterator[Record]:
+        """A session's transcript, oldest first. Raises LoadFailed."""
 
 
 class ScannedIndex:
@@ -57,32 +61,33 @@ class ScannedIndex:
 
     async def _hits(self, session: Session, terms: Sequence[Term]) -> list[TextHit]:
         row = Row(session.id, place_of(session, "lastActive"), session.dump_json())
-        title = "\n".join(text for text in (session.name, session.description, " · ".join(session.tags)) if text)
-        found: list[TextHit] = []
-        if terms and _all_in(title, terms):
-            found.append(TextHit(row, 0, "name", *snippet(title, terms)))
-        async for turn in self._store.every_turn(session.id):
-            for item in reversed(turn.items):
-                if len(found) == HITS_A_SESSION:
-                    return found
-                text = _text(item)
-                if terms and item.kind in ("prompt", "text", "tool", "notice") and _all_in(text, terms):
-                    found.append(TextHit(row, turn.number, item.kind, *snippet(text, terms)))
-        return found
+        title = title_of(session)
+        # The newest ones: turn, kind and text.
+        found: deque[tuple[int, str, str]] = deque(maxlen=HITS_A_SESSION)
+        async for record in self._store.records(session.id):
+            text = text_of(record)
+            if text and _all_in(text, terms):
+                found.append((document_turn(record), document_kind(record), text))
+        named = [(0, "name", title)] if _all_in(title, terms) else []
+        shown = [*named, *reversed(found)][:HITS_A_SESSION]
+        return [TextHit(row, turn, kind, *snippet(text, terms)) for turn, kind, text in shown]
 
     async def use(self, session_id: str | None = None) -> Use:
         counted = 0
-        sums: dict[tuple[str, str], TurnUse] = {}
+        used: dict[tuple[str, str], TurnUse] = {}
         for one in await self._store.list_metadata():
             if session_id not in (None, one.id):
                 continue
             counted += 1
             inherited = one.forked_from.turn if one.forked_from and session_id is None else 0
-            async for turn in self._store.every_turn(one.id):
-                if turn.number > inherited:
-                    key = (turn.model or "", turn.started[:10])
-                    sums[key] = _plus(sums.get(key), turn, *key)
-        return Use(counted, tuple(sums[key] for key in sorted(sums)))
+            sums: dict[int, TurnSum] = {}
+            async for record in self._store.records(one.id):
+                if record.turn > inherited and record.kind != "mark":
+                    sums.setdefault(record.turn, TurnSum(record.turn)).add(record)
+            for turn in sums.values():
+                key = (turn.model, turn.day)
+                used[key] = _plus(used.get(key), turn)
+        return Use(counted, tuple(used[key] for key in sorted(used)))
 
     def watch(self, noticed: Noticed) -> None:
         """Nobody comes behind its back."""
@@ -100,34 +105,22 @@ def _recent(listed: Sequence[Metadata], after: Place | None) -> list[Session]:
 
 
 def _all_in(text: str, terms: Sequence[Term]) -> bool:
-    return all(spans(text, [term]) for term in terms)
+    return bool(terms) and all(spans(text, [term]) for term in terms)
 
 
-def _text(item: Item) -> str:
-    if item.kind != "tool":
-        return item.text or ""
-    given = [str(value) for value in (item.input or {}).values() if isinstance(value, str | int | float)]
-    return "\n".join(part for part in (item.name or "", *given, item.output or "") if part)
-
-
-def _plus(before: TurnUse | None, turn: Turn, model: str, day: str) -> TurnUse:
-    usage = turn.usage or Usage()
-    users = sum(item.kind == "prompt" for item in turn.items) - (turn.retry_of is not None)
-    spoken = ["user" if item.kind == "prompt" else "model" for item in turn.items if item.kind in _SPOKEN]
-    replies = sum(who == "model" != last for who, last in zip(spoken, ["", *spoken], strict=False))
-    tools = [item for item in turn.items if item.kind == "tool"]
-    ended = sum(item.output is not None or item.status in ("completed", "failed", "denied") for item in tools)
+def _plus(before: TurnUse | None, turn: TurnSum) -> TurnUse:
+    _, _, day, model, users, assistants, calls, results, given, made, read, written, cost = turn.row(0)
+    usage = Usage(input_tokens=given, output_tokens=made, cache_read_tokens=read, cache_write_tokens=written, cost=cost)
+    if before is None:
+        return TurnUse(model, day, 1, cost is not None, users, assistants, calls, results, usage)
     return TurnUse(
-        model=model,
-        day=day,
-        turns=1 + (before.turns if before else 0),
-        priced=(usage.cost is not None) + (before.priced if before else 0),
-        user_messages=max(users, 0) + (before.user_messages if before else 0),
-        assistant_messages=replies + (before.assistant_messages if before else 0),
-        tool_calls=len(tools) + (before.tool_calls if before else 0),
-        tool_results=ended + (before.tool_results if before else 0),
-        usage=before.usage.plus(usage) if before else usage,
+        model,
+        day,
+        before.turns + 1,
+        before.priced + (cost is not None),
+        before.user_messages + users,
+        before.assistant_messages + assistants,
+        before.tool_calls + calls,
+        before.tool_results + results,
+        before.usage.plus(usage),
     )
-
-
-_SPOKEN = frozenset({"prompt", "text", "tool"})

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from agentd.core.fold import TurnFold, ended_unless, fit, is_open
 from agentd.core.metadata import Metadata
@@ -36,6 +36,19 @@ _PROMPTS = frozenset({"prompt"})
 T = TypeVar("T")
 
 
+class Owner(Protocol):
+    """Who opened it; told on the loop."""
+
+    def closed(self, log: "FileSessionLog") -> None:
+        """Nothing is written any more."""
+
+    def wrote(self, metadata: Metadata) -> None:
+        """This is on disk now, as ``metadata.json``."""
+
+    def grew(self, session_id: str) -> None:
+        """A turn has ended on record, or a mark was set."""
+
+
 class FileSessionLog:
     """See ``SessionLog``. ``writers`` and ``readers`` are the store's threads: a slow sync holds up no reading."""
 
@@ -46,13 +59,13 @@ class FileSessionLog:
         loaded: Loaded,
         writers: Executor,
         readers: Executor,
-        closed: Callable[["FileSessionLog"], None],
+        owner: Owner,
     ) -> None:
         self._files = files
         self._directory = directory
         self._writers = writers
         self._readers = readers
-        self._closed = closed
+        self._owner = owner
         self._open = True
         self._buried = False
         self._newer = loaded.newer
@@ -233,7 +246,7 @@ class FileSessionLog:
         # Everything acknowledged was synced: there is nothing that a failing close could lose.
         with suppress(OSError):
             self._transcript.close()
-        self._closed(self)
+        self._owner.closed(self)
 
     async def recover(self) -> None:
         """End what was cut off. On a failing disk the session opens all the same; the next ``append`` owes it."""
@@ -297,6 +310,9 @@ class FileSessionLog:
         for entry in entries:
             for draft in entry.drafts:
                 self._apply(draft, entry.time)
+        drafts = [draft for entry in entries for draft in entry.drafts]
+        if any(draft.kind == "mark" or (draft.kind == "turn" and not is_open(draft.body)) for draft in drafts):
+            self._owner.grew(self.id)
 
     def _apply(self, draft: Draft, time: str) -> None:
         if draft.kind == "mark":
@@ -314,6 +330,7 @@ class FileSessionLog:
 
     def _metadata_written(self, batch: Sequence[Metadata]) -> None:
         self._metadata = batch[-1]
+        self._owner.wrote(self._metadata)
 
     def _queue_written(self, changes: Sequence[Change]) -> None:
         for change in changes:

@@ -134,7 +134,7 @@ class Scan:
 
     def batches(self) -> Iterator[Batch]:
         """At least one; the last one ``ends``. Raises OSError."""
-        for segment, offset, length, record in self._records():
+        for segment, offset, length, record in self.records():
             if record.kind == "mark" and record.body.get("mark") == "rewind" and self._batch.documents:
                 yield self._turned()
             self._take(segment, offset, length, record)
@@ -189,8 +189,8 @@ class Scan:
             self._items[key] = len(self._batch.documents)
             self._batch.documents.append(document)
 
-    def _records(self) -> Iterator[tuple[int, int, int, Record]]:
-        """Those that count, in order, each with its line's place: void ones and what does not parse left out."""
+    def records(self) -> Iterator[tuple[int, int, int, Record]]:
+        """Those that count, in order, each with its segment and its line's place and length. Raises OSError."""
         void_after: dict[int, int] = {}
         lowest: int | None = None
         for segment in reversed(self._segments):

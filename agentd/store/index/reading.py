@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from agentd.core.metadata import Metadata
+from agentd.core.records import Record
 from agentd.errors import AgentdError
 from agentd.store import lines
 from agentd.store.backward import start_of_line
@@ -125,6 +127,14 @@ def _piece(files: Files, directory: Path, known: Progress, live: Sequence[Segmen
     batches = Scan(files, segments, start).batches()
     batch = next(batches)
     return Piece(directory.name, known.number, anew, now, batch, None if batch.ends else batches)
+
+
+def records_of(files: Files, directory: Path, live: Sequence[Segment] | None) -> Iterator[Sequence[Record]]:
+    """A transcript's records that count, oldest first, some at a time. Raises OSError."""
+    segments = _with_after(files, list_segments(files, directory)) if live is None else live
+    records = (record for *_, record in Scan(files, segments, BEGINNING).records())
+    while some := tuple(islice(records, BATCH_DOCUMENTS)):
+        yield some
 
 
 def next_batch(batches: Iterator[Batch]) -> Batch | None:
