@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agentd.api.session import AgentSession as AgentSession
     from agentd.api.session import create_session as create_session
     from agentd.api.stores import FileStore as FileStore
+    from agentd.api.stores import MemoryStore as MemoryStore
     from agentd.api.stores import Store as Store
     from agentd.client import Client as Client
     from agentd.client import connect as connect
@@ -24,6 +25,7 @@ _PLACES = {
     "AgentSession": "agentd.api.session",
     "Client": "agentd.client.typed",
     "FileStore": "agentd.api.stores",
+    "MemoryStore": "agentd.api.stores",
     "SessionManager": "agentd.api.history",
     "Store": "agentd.api.stores",
     "connect": "agentd.client",
@@ -35,6 +37,7 @@ __all__ = [
     "AgentSession",
     "Client",
     "FileStore",
+    "MemoryStore",
     "SessionManager",
     "Store",
     "__version__",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from agentd import config, paths
 from agentd.api.builtin import HostedProvider, with_limits
-from agentd.api.ephemeral import EphemeralStore
 from agentd.api.failures import ModuleFailed
 from agentd.api.inprocess import InProcessClient
 from agentd.api.loading import CONTEXTS, MODELS, ORCHESTRATORS, TOOLS, load
@@ -23,6 +22,7 @@ from agentd.models.api import Catalog
 from agentd.models.catalog import ModelCatalog
 from agentd.store import FileStore
 from agentd.store.api import Store
+from agentd.store.memory import MemoryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ async def connected_client(root: Path, mounted: Mounted, store: Store | None, *,
         else ModelCatalog(settings, Path(paths.data_dir(os.environ)))
     )
     lock = await asyncio.to_thread(Held, Path(store.location), make=True) if isinstance(store, FileStore) else None
-    client = InProcessClient(root, store or EphemeralStore(root), models, settings, hosted.environment, lock)
+    client = InProcessClient(
+        root, MemoryStore() if store is None else store, models, settings, hosted.environment, lock
+    )
     await client.reconnect()
     return client
 

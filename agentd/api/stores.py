@@ -2,3 +2,4 @@
 
 from agentd.store import FileStore as FileStore
 from agentd.store.api import Store as Store
+from agentd.store.memory import MemoryStore as MemoryStore
