@@ -35,6 +35,15 @@ def new(
     model: Annotated[str | None, typer.Option("--model", metavar="ID", help="See 'agentd model list'.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", "--agent", metavar="NAME")] = None,
     mode: Annotated[str | None, typer.Option("--mode", metavar="MODE", help=f"{', '.join(MODES)}.")] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--parent",
+            metavar="ID",
+            help="A sub-session of this one: give --profile as well.",
+            autocompletion=options.known_sessions,
+        ),
+    ] = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -45,6 +54,7 @@ def new(
         model=checked_word("--model", model),
         profile=checked_word("--profile", profile),
         mode=checked_mode(mode),
+        parentId=parent,
     )
     row = _changed(ask(place, "agentd/session/new", params), as_json)
     if row:

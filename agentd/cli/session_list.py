@@ -1,7 +1,7 @@
 """``agentd session list | history | background``: what there is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import typer
@@ -123,6 +123,15 @@ def _nothing(asked: Asked) -> str:
 
 
 async def fetch(link: Link, asked: Asked) -> tuple[list[dict[str, Any]], int, list[dict[str, Any]]]:
+    """The sessions that are asked for; a parent may be named as every session is, and is found first."""
+    parent = asked.filters.get("parentId")
+    if parent is not None:
+        shown = given(await link.request("agentd/session/show", {"sessionId": parent}))
+        asked = replace(asked, filters={**asked.filters, "parentId": given(shown.get("session")).get("id")})
+    return await _pages(link, asked)
+
+
+async def _pages(link: Link, asked: Asked) -> tuple[list[dict[str, Any]], int, list[dict[str, Any]]]:
     """So many sessions, over as many pages as it takes; how many there are in all; for a tree what is under them."""
     found: list[dict[str, Any]] = []
     cursor: str | None = None

@@ -38,9 +38,19 @@ def chat(
     words: Words = None,
     session: Annotated[
         str | None,
-        typer.Option("--session", metavar="NAME-OR-ID", help="In this session; a name is made at its first use."),
+        typer.Option(
+            "--session",
+            metavar="NAME-OR-ID",
+            help="In this session; a name is made at its first use.",
+            autocompletion=options.known_sessions,
+        ),
     ] = None,
-    resume: Annotated[str | None, typer.Option("--resume", metavar="ID", help="In this one; it must exist.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume", metavar="ID", help="In this one; it must exist.", autocompletion=options.known_sessions
+        ),
+    ] = None,
     latest: Annotated[bool, typer.Option("--continue", help="In the session used last.")] = False,
     model: Model = None,
     mode: ModeName = None,
@@ -85,7 +95,9 @@ def continue_(
 
 
 def resume(
-    session: Annotated[str | None, typer.Argument(metavar="[ID]", show_default=False)] = None,
+    session: Annotated[
+        str | None, typer.Argument(metavar="[ID]", show_default=False, autocompletion=options.known_sessions)
+    ] = None,
     words: Words = None,
     model: Model = None,
     mode: ModeName = None,

@@ -108,3 +108,36 @@ def test_wrong_use(bare: Machine, arguments: list[str]) -> None:
     assert done.code == 2
     assert done.err.startswith("Error: ")
     assert len(done.err.splitlines()) <= 2
+
+
+def test_sub_sessions_are_a_tree(machine: Machine) -> None:
+    agents = machine.home.config / "agents"
+    agents.mkdir(parents=True)
+    (agents / "reviewer.md").write_text("---\ndescription: Reads code\n---\nYou review code.\n")
+    for name in ("first", "second"):
+        machine.ok("session", "new", name, "--parent", "alpha", "--profile", "reviewer")
+    machine.ok("session", "new", "deeper", "--parent", "first", "--profile", "reviewer")
+    assert "first" not in machine.ok("session", "list").out
+    lines = [
+        line for line in machine.ok("session", "list", "--tree", "--sort", "name").out.splitlines() if "review" in line
+    ]
+    assert [line[:3] for line in lines] == ["├─ ", "│  ", "└─ "]
+    assert "└─ " in lines[1]
+    assert [name for line in lines for name in ("first", "deeper", "second") if name in line] == [
+        "first", "deeper", "second",
+    ]  # fmt: skip
+    assert sorted(names(machine, "--parent", "alpha")) == ["first", "second"]
+    assert "It has no sub-sessions" in machine.ok("session", "list", "--parent", "beta").err
+    assert machine.run("session", "list", "--parent", "nobody").code == 2
+    with machine.terminal("session", "list", "--tree", size=(40, 60)) as terminal:
+        terminal.ends()
+        assert any(line.startswith("├─ ") for line in terminal.replayed((40, 60)))
+
+
+def test_a_closed_output_ends_a_list_in_silence(machine: Machine) -> None:
+    with machine.started("session", "list", "--all") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.wait(30)
+        assert process.stderr.read() == ""
