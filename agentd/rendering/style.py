@@ -38,10 +38,10 @@ nav a:hover { text-decoration: underline; }
 .prompt > :first-child, .reply > :first-child, .body > :first-child { margin-top: 0; }
 .prompt > :last-child, .reply > :last-child, .body > :last-child { margin-bottom: 0; }
 .reply { margin: 1.1rem 0; }
-.reply h1, .prompt h1 { font-size: 1.35rem; }
-.reply h2, .prompt h2 { font-size: 1.2rem; }
-.reply h3, .prompt h3 { font-size: 1.05rem; }
-h2, h3, h4 { line-height: 1.3; margin: 1.5em 0 .5em; }
+.reply h1, .prompt h1, .body h1 { font-size: 1.35rem; }
+.reply h2, .prompt h2, .body h2 { font-size: 1.2rem; }
+.reply h3, .prompt h3, .body h3 { font-size: 1.05rem; }
+h1, h2, h3, h4 { line-height: 1.3; margin: 1.5em 0 .5em; }
 p, ul, ol, blockquote, pre, .wide { margin: .75em 0; }
 ul, ol { padding-left: 1.5em; }
 li > p { margin: .3em 0; }
@@ -61,6 +61,8 @@ table { border-collapse: collapse; font-size: .93rem; }
 th, td { padding: .35rem .75rem; border: 1px solid var(--line); text-align: left; vertical-align: top;
   min-width: 5.5em; overflow-wrap: normal; }
 th { background: var(--card); }
+.right { text-align: right; }
+.center { text-align: center; }
 details { margin: .6rem 0; border: 1px solid var(--line); border-radius: .5rem; background: var(--card);
   font-size: .95rem; }
 details > summary { padding: .42rem .85rem; cursor: pointer; color: var(--quiet); overflow-wrap: anywhere; }
@@ -80,8 +82,8 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
 @media (max-width: 34rem) {
   body { padding: 1.4rem .9rem 3rem; line-height: 1.6; }
   header h1 { font-size: 1.45rem; }
-  .facts { grid-template-columns: 1fr; gap: 0; }
-  .facts dd { margin-bottom: .35rem; }
+  .facts { grid-template-columns: 5.6rem 1fr; gap: .15rem .6rem; font-size: .85rem; }
+  pre[data-language]::after { content: none; }
   pre { padding: .65rem .75rem; }
 }
 @media print {

@@ -72,7 +72,7 @@ def test_any_parts_come_out_as_they_went_in(contents: dict[str, bytes]) -> None:
     bytes(out).decode()
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(contents=st.lists(BYTES, min_size=1, max_size=4), data=st.data())
 def test_one_wrong_byte_costs_one_part_at_most(contents: list[bytes], data: st.DataObject) -> None:
     parts = {f"part-{number}": content for number, content in enumerate(contents)}
@@ -86,7 +86,7 @@ def test_one_wrong_byte_costs_one_part_at_most(contents: list[bytes], data: st.D
     assert all(any(name in problem for problem in problems) for name in damaged)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.lists(BYTES, min_size=1, max_size=4), st.data())
 def test_a_cut_off_archive_gives_what_came_before_the_cut(contents: list[bytes], data: st.DataObject) -> None:
     out = bytearray()

@@ -65,7 +65,7 @@ class Archive:
             )
         if not sound:
             self.problems.append("The first line is damaged. All else is used.")
-        self.session_id = first["id"] if isinstance(first.get("id"), str) else None
+        self.session_id: str | None = first["id"] if isinstance(first.get("id"), str) else None
         self._marker = marker(boundary)
         self._ending = self._read_ending()
         self.entries = tuple(self._found(len(line) + 1))

@@ -71,7 +71,12 @@ class NewFile:
             self._files.rename(self._temporary, self._path)
         else:
             self._place()
-        self._files.sync_directory(self._path.parent)
+        try:
+            self._files.sync_directory(self._path.parent)
+        except OSError:
+            if not self._force:
+                self._files.unlink(self._path)
+            raise
 
     def discard(self) -> None:
         with suppress(OSError):
