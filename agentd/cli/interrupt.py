@@ -7,6 +7,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 from types import TracebackType
+from typing import Any
 
 from agentd.cli import output
 from agentd.client.streams import TurnStream
@@ -25,12 +26,14 @@ class Interrupts:
         self._stream = stream
         self._asking: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
+        self._quit_before: Any = signal.SIG_DFL
         self.hit = False
         self.detached = False
 
     def __enter__(self) -> "Interrupts":
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        self._quit_before = signal.getsignal(signal.SIGQUIT)
         loop.add_signal_handler(signal.SIGQUIT, self._detach)
         return self
 
@@ -40,6 +43,7 @@ class Interrupts:
         loop = asyncio.get_running_loop()
         loop.remove_signal_handler(signal.SIGINT)
         loop.remove_signal_handler(signal.SIGQUIT)
+        signal.signal(signal.SIGQUIT, self._quit_before)
         if self._asking is not None:
             self._asking.cancel()
 

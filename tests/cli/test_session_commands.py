@@ -135,6 +135,12 @@ def test_invalid_names(machine: Machine, name: str) -> None:
     assert "Session name must be between 1 and 256 characters" in done.err
 
 
+def test_a_name_of_control_characters(machine: Machine) -> None:
+    done = machine.run("session", "rename", "auth", "a\tb")
+    assert done.code == 2
+    assert done.err == "Error: Session name must be one line of printable characters\n"
+
+
 def test_control_characters_of_a_prompt_do_not_reach_the_terminal(make_machine: MakeMachine) -> None:
     machine = make_machine([say("ok")])
     machine.ok("chat", "evil \x1b]0;title\x07 prompt")

@@ -23,6 +23,7 @@ from agentd.errors import AgentdError, SessionNotFound
 
 async def interactive(wish: Wish) -> int:
     """Chat as wished until the person leaves; the exit code."""
+    signal.signal(signal.SIGQUIT, lambda *_: None)  # it means something only while a turn streams
     async with Client(wish.place) as client:
         chat = Chat(client, wish, model=wish.model, mode=wish.mode, profile=wish.profile)
         output.note("agentd: /help lists the commands, Ctrl-D leaves.")

@@ -152,7 +152,8 @@ async def choose_turn(client: Client, session: str) -> int | None:
     found = await client.turns(session, limit=LIMIT)
     ended = [turn for turn in found.turns if turn.ended is not None]
     choices = [_turn_choice(turn) for turn in reversed(ended)]
-    return await Picker("Fork after turn", [*choices, Choice("  0  before the first turn", 0)]).run()
+    which = "Fork after turn" if found.before is None else f"Fork after turn (the last {LIMIT})"
+    return await Picker(which, [*choices, Choice("  0  before the first turn", 0)]).run()
 
 
 def _turn_choice(turn: Turn) -> Choice[int]:
