@@ -142,9 +142,6 @@ def _opened(files: Files, path: Path) -> sqlite3.Connection:
 def _make(connection: sqlite3.Connection) -> None:
     connection.executescript(f"BEGIN; {TABLES} COMMIT;")
     set_meta(connection, shape=SHAPE, building="1", clean="0")
-    # Merged in small steps of our own while it is built, so that no single write takes long.
-    connection.execute("INSERT INTO words (words, rank) VALUES ('automerge', 0), ('crisismerge', 1999)")
-    connection.execute("INSERT INTO words (words, rank) VALUES ('hashsize', 400000)")
 
 
 def _usable(connection: sqlite3.Connection, boot: str) -> bool:
@@ -188,6 +185,16 @@ def read_only(path: Path) -> sqlite3.Connection | None:
                 return connection
         connection.close()
     return None
+
+
+Words = list[tuple[int, str]]
+"""Documents for the words' table. Written after all else of a transaction: SQLite has FTS5 write a segment of its own
+before each statement on a common table."""
+
+
+def add_words(connection: sqlite3.Connection, words: Words) -> None:
+    """Write them, in the order of their rowids: any other order makes small segments too."""
+    connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", sorted(words))
 
 
 def sound(json: bytes, crc: int) -> bytes:

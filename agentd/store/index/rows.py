@@ -5,6 +5,7 @@ A row is replaced whole; its number, which its documents carry, stays.
 
 import sqlite3
 import zlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from agentd.core.lookup import haystack
@@ -12,7 +13,7 @@ from agentd.core.metadata import Metadata, session_view
 from agentd.core.places import folded
 from agentd.core.words import indexed
 from agentd.protocol import Session
-from agentd.store.index.database import NAMES, SHIFT
+from agentd.store.index.database import NAMES, SHIFT, Words, add_words
 
 
 class SessionRow(NamedTuple):
@@ -76,8 +77,15 @@ RETURNING number, title, names
 """
 
 
-def put(connection: sqlite3.Connection, row: SessionRow) -> int:
-    """Insert or replace; the session's number. Within a transaction of the caller's."""
+def put_all(connection: sqlite3.Connection, put: Iterable[SessionRow]) -> None:
+    """Insert or replace. Within a transaction of the caller's."""
+    words: Words = []
+    for row in put:
+        _put(connection, row, words)
+    add_words(connection, words)
+
+
+def _put(connection: sqlite3.Connection, row: SessionRow, words: Words) -> None:
     child = row.parent_id is not None
     values = (
         *(row.id, child, row.parent_id, row.id[-8:] if child else None, row.status, row.background),
@@ -87,15 +95,14 @@ def put(connection: sqlite3.Connection, row: SessionRow) -> int:
     (number, title, names), *_ = connection.execute(_UPSERT, values).fetchall()
     connection.execute("INSERT OR REPLACE INTO views VALUES (?, ?, ?)", (number, row.json, zlib.crc32(row.json)))
     if title != row.title:
-        _put_title(connection, number, names, row)
+        _put_title(connection, number, names, row, words)
     there = {tag for (tag,) in connection.execute("SELECT tag FROM tags WHERE number = ?", (number,))}
     if there != set(row.tags):
         connection.execute("DELETE FROM tags WHERE number = ?", (number,))
         connection.executemany("INSERT INTO tags VALUES (?, ?)", [(tag, number) for tag in row.tags])
-    return int(number)
 
 
-def _put_title(connection: sqlite3.Connection, number: int, names: int, row: SessionRow) -> None:
+def _put_title(connection: sqlite3.Connection, number: int, names: int, row: SessionRow, words: Words) -> None:
     base = number << SHIFT
     connection.execute("DELETE FROM docs WHERE rowid = ?", (base + NAMES + names,))
     names = (names + 1) % (NAMES - 1)
@@ -103,7 +110,7 @@ def _put_title(connection: sqlite3.Connection, number: int, names: int, row: Ses
     if row.title:
         rowid = base + NAMES + names
         connection.execute("INSERT INTO docs VALUES (?, 0, 'name', 0, 0, 0)", (rowid,))
-        connection.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (rowid, indexed(row.title)))
+        words.append((rowid, indexed(row.title)))
 
 
 def remove(connection: sqlite3.Connection, session_id: str) -> bytes | None:

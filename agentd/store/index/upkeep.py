@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from agentd.core.metadata import Metadata
 from agentd.store.files import Files
 from agentd.store.index import reading, rows, writing
-from agentd.store.index.database import set_meta
+from agentd.store.index.database import Words, add_words, set_meta
 from agentd.store.index.documents import Batch
 from agentd.store.index.reading import Piece
 from agentd.store.index.rows import SessionRow
@@ -58,7 +58,6 @@ class Upkeep:
         self._reading: set[str] = set()
         self._again: set[str] = set()
         self._following: set[asyncio.Task[None]] = set()
-        self._building = False
         self.closed = False
 
     async def bring_in(self, *, all_stamps: bool) -> None:
@@ -78,12 +77,10 @@ class Upkeep:
         """Notice what was edited by hand; read what is new in all transcripts. ``fresh``: the index is being built."""
         if not fresh:
             await self.put_changed(await self._thread.run(reading.all_known))
-        self._building = fresh
         everything = [name for name, _ in await self._thread.run(reading.all_known)]
         await self.read_transcripts(everything)
         if fresh:
             await self._merge()
-        self._building = False
         await self._thread.run(lambda connection: set_meta(connection, building="0"))
         if fresh:
             await self._thread.settle()
@@ -169,8 +166,6 @@ class Upkeep:
                         pieces += 1
                         last = not pieces % COMMIT_PIECES
                         await self._thread.run(partial(_write_all, read), commit=last)
-                        if last and self._building:
-                            await self._thread.run(partial(_merge_step, MERGE_PAGES))
                     for piece in read:
                         await self._rest(piece)
             await self._thread.run(lambda connection: None)
@@ -205,7 +200,6 @@ class Upkeep:
         await self._thread.run(partial(_merge_step, -MERGE_PAGES))
         while await self._thread.run(partial(_merge_step, MERGE_PAGES)):
             pass
-        await self._thread.run(_as_usual)
 
     async def read(self, work: Callable[[], T]) -> T:
         """On the thread that reads files. Raises OSError."""
@@ -222,12 +216,11 @@ class Upkeep:
 
 
 def _put_all(put: Sequence[SessionRow], connection: sqlite3.Connection) -> None:
-    for row in put:
-        rows.put(connection, row)
+    rows.put_all(connection, put)
 
 
 def _put_written(files: Files, directory: Path, metadata: Metadata, connection: sqlite3.Connection) -> None:
-    rows.put(connection, reading.row_of(files, directory, metadata))
+    rows.put_all(connection, [reading.row_of(files, directory, metadata)])
 
 
 def _remove_all(names: Sequence[str], connection: sqlite3.Connection) -> None:
@@ -240,13 +233,15 @@ def _progress(names: Sequence[str], connection: sqlite3.Connection) -> list[tupl
 
 
 def _write_all(pieces: Sequence[Piece], connection: sqlite3.Connection) -> None:
+    words: Words = []
     for piece in pieces:
         writing.begin(connection, piece.number, anew=piece.anew)
-        writing.write(connection, piece.number, piece.batch, piece.stamp)
+        words += writing.write(connection, piece.number, piece.batch, piece.stamp)
+    add_words(connection, words)
 
 
 def _write_batch(number: int, batch: Batch, stamp: str, connection: sqlite3.Connection) -> None:
-    writing.write(connection, number, batch, stamp)
+    add_words(connection, writing.write(connection, number, batch, stamp))
 
 
 def _forget(session_id: str, connection: sqlite3.Connection) -> None:
@@ -259,12 +254,6 @@ def _merge_step(pages: int, connection: sqlite3.Connection) -> bool:
     before = connection.total_changes
     connection.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))
     return connection.total_changes - before >= 2
-
-
-def _as_usual(connection: sqlite3.Connection) -> None:
-    connection.execute("INSERT INTO words (words, rank) VALUES ('automerge', 4)")
-    connection.execute("INSERT INTO words (words, rank) VALUES ('crisismerge', 16)")
-    connection.execute("INSERT INTO words (words, rank) VALUES ('hashsize', 1048576)")
 
 
 def worn(connection: sqlite3.Connection) -> bool:

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import NamedTuple
 
-from agentd.store.index.database import NAMES, SHIFT
+from agentd.store.index.database import NAMES, SHIFT, Words
 from agentd.store.index.documents import Batch, Start
 from agentd.store.index.rows import forget_documents
 
@@ -41,11 +41,14 @@ def begin(connection: sqlite3.Connection, number: int, *, anew: bool) -> None:
         connection.execute("DELETE FROM docs WHERE rowid > ? AND rowid < ?", (base + kept, base + NAMES))
 
 
-def write(connection: sqlite3.Connection, number: int, batch: Batch, stamp: str) -> None:
-    """One batch of a session that may be gone meanwhile. ``stamp`` is set with the last one."""
+def write(connection: sqlite3.Connection, number: int, batch: Batch, stamp: str) -> Words:
+    """One batch of a session that may be gone meanwhile; what is left to be added of it, in the same transaction.
+
+    ``stamp`` is set with the last one.
+    """
     found = connection.execute("SELECT documents, kept FROM sessions WHERE number = ?", (number,)).fetchone()
     if found is None:
-        return
+        return []
     last, kept = found
     base = number << SHIFT
     if batch.hidden is not None:
@@ -53,14 +56,10 @@ def write(connection: sqlite3.Connection, number: int, batch: Batch, stamp: str)
             "DELETE FROM docs WHERE rowid > ? AND rowid < ? AND turn > ?", (base, base + NAMES, batch.hidden)
         )
     if last + len(batch.documents) >= NAMES:
-        return  # Eight million documents of one session: the rest of it is not searched.
+        return []  # Eight million documents of one session: the rest of it is not searched.
     connection.executemany(
         "INSERT INTO docs VALUES (?, ?, ?, ?, ?, ?)",
         [(base + n, *document[:5]) for n, document in enumerate(batch.documents, last + 1)],
-    )
-    connection.executemany(
-        "INSERT INTO words (rowid, text) VALUES (?, ?)",
-        [(base + n, document.text) for n, document in enumerate(batch.documents, last + 1)],
     )
     connection.executemany(
         "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -78,3 +77,4 @@ def write(connection: sqlite3.Connection, number: int, batch: Batch, stamp: str)
             number,
         ),
     )
+    return [(base + n, document.text) for n, document in enumerate(batch.documents, last + 1)]
