@@ -116,6 +116,13 @@ class Place:
             now = processor_time(self.pid)
             before, quiet = now, quiet + 1 if now == before else 0
 
+    def quiet(self) -> None:
+        """Wait until the daemon has done what the last answer left to be done, as its index: a few milliseconds."""
+        before = -1.0
+        while (now := busy(self.pid)) - before > 0.2:
+            before = now
+            time.sleep(0.02)
+
     def stop(self) -> None:
         """End every daemon that was started here, and wait until it is gone."""
         for pid in self._daemons:
@@ -127,6 +134,15 @@ def processor_time(pid: int) -> float:
     """Milliseconds that the process has run for, in user and kernel, as the kernel counts them."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) * TICK
+
+
+def busy(pid: int) -> float:
+    """Milliseconds that all threads of the process have run for, exactly."""
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            total += int((thread / "schedstat").read_text().split()[0])
+    return total / 1e6
 
 
 def _end(pid: int) -> None:
