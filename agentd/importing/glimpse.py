@@ -94,7 +94,7 @@ def messages(path: Path) -> Glimpse | None:
         if record.get("type") == "session_header":
             session, known = v.string(record.get("session_id")) or "", True
         message = v.mapping(record.get("message")) or record
-        if message.get("role") == "user" and (title := one_line(v.block_text(message.get("content")))):
+        if message.get("role") == "user" and (title := one_line(_words(message.get("content")))):
             known = True
             break
     if not known and not data.lstrip().startswith((b"{", b"[")):
@@ -114,9 +114,13 @@ def directory(path: Path) -> Glimpse | None:
     title = one_line(v.first_string(metadata, "name", "first_message", "description") or "")
     if not title:
         for record in _objects(_read(path / "transcript.jsonl", MORE) or b""):
-            if record.get("role") == "user" and (title := one_line(v.block_text(record.get("content")))):
+            if record.get("role") == "user" and (title := one_line(_words(record.get("content")))):
                 break
     return Glimpse(v.first_string(metadata, "session_id", "id") or path.name, title or NO_TITLE)
+
+
+def _words(content: object) -> str:
+    return v.block_text(content, lambda _: "")
 
 
 def _beginning(path: Path, root: str) -> bytes | None:

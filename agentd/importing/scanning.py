@@ -33,10 +33,11 @@ class Places:
 
 
 def places(environment: Mapping[str, str], root: str) -> Places:
-    """From the asking client's environment where it has them, else from the daemon's."""
+    """From the asking client's environment if that says where its home is, else from the daemon's."""
+    known = environment if environment.get("HOME") else os.environ
 
     def said(name: str) -> str | None:
-        value = environment.get(name) or os.environ.get(name)
+        value = known.get(name)
         return value if value and value.startswith("/") else None
 
     home = Path(said("HOME") or Path.home())

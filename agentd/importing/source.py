@@ -83,6 +83,7 @@ class Lines:
                 yield Place(number, offset, len(line), part), value
 
     def at(self, place: Place) -> Json:
+        check(self._stopped)
         objects, _ = _objects(_bare(self._source.read_at(place.size, place.offset), place.offset))
         return objects[place.part] if place.part < len(objects) else {}
 

@@ -104,7 +104,7 @@ class _Import:
     async def _make(self, session_id: str, reading: Reading, fields: Mapping[str, str]) -> OpenSession:
         """The session, open for one user more."""
         workspace = self._workspace
-        base = (await defaults.completed(workspace, self._environment, fields)).changed(id=session_id)
+        base = await defaults.completed(workspace, self._environment, {"id": session_id, **fields})
         await workspace.folder.ensure()
         store = workspace.store
         if not isinstance(store, FileStore):
