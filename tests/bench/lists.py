@@ -28,6 +28,8 @@ def figures(program: Program, sizes: Sizes) -> list[Figure]:
             listed, bare = in_turns(sizes.lists, partial(listing, client, count), no_op(client, ids[0]))
             found.append(Figure(f"list, first 50 of {count}", "ms", listed, Target(2), BARE, bare))
             if count == sizes.stored[-1]:
+                (opened,) = in_turns(sizes.lists, partial(resumed, here, client, ids[1][:8]))
+                found.append(Figure(f"resume of one of {count} by its short id", "ms", opened, Target(10)))
                 here.stop()
                 (first,) = in_turns(sizes.first_lists, partial(first_list, here, count))
                 found.append(Figure(f"list, first 50 of {count}, after a daemon's start", "ms", first, Target(20)))
@@ -40,6 +42,16 @@ def listing(client: Client, count: int) -> float:
     page = client.request("agentd/session/list", PAGE)
     took = milliseconds(begun)
     assert (len(page["sessions"]), page["total"]) == (min(50, count), count), page["total"]
+    return took
+
+
+def resumed(here: Place, client: Client, short: str) -> float:
+    """Milliseconds to the page of a session of 6 messages that is not open."""
+    here.quiet()
+    begun = monotonic_ns()
+    page = client.request("agentd/session/resume", {"sessionId": short})
+    took = milliseconds(begun)
+    client.request("agentd/session/leave", {"sessionId": page["session"]["id"]})
     return took
 
 
