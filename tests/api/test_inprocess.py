@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from agentd import AgentSession, FileStore, errors
+from agentd import AgentSession, FileStore, MemoryStore, errors
 from agentd.api import ModuleFailed, ModuleLoader, TurnFailed, TurnRunner, UnknownModule
 from agentd.api.modules import ModuleFactory
 from agentd.api.provided import ProvidedModels
 from agentd.core.exchange import BlockDelta, BlockEnded, BlockStarted, ModelEvent, ModelTraits, Request, Stopped
+from agentd.core.metadata import Metadata
+from agentd.core.records import Draft
 from agentd.models.api import Model
 from agentd.protocol import ContextItem
+from agentd.store.api import SessionLog
 from tests.api.support import machine
 from tests.support.home import Home, make_home
 from tests.support.messages_api.script import say
@@ -172,6 +175,29 @@ async def test_cleanup_in_the_middle_of_a_turn_saves_it() -> None:
             await executing
         async with AgentSession(echo_plan(), loader, asked, root=home.root, store=store_of(home)) as again:
             assert (await again.messages())[0] == {"role": "user", "content": "Hi"}
+
+
+class Counting(MemoryStore):
+    """A store of the user's own, which keeps what ours keeps and counts what is made."""
+
+    made = 0
+
+    async def create(self, metadata: Metadata, drafts: Sequence[Draft]) -> SessionLog:
+        self.made += 1
+        return await super().create(metadata, drafts)
+
+
+async def test_a_store_in_memory_serves_one_session_after_another() -> None:
+    with make_home() as home:
+        store = Counting()
+        loader = Loader(echo=EchoProvider(Echo()))
+        async with AgentSession(echo_plan(), loader, "work", root=home.root, store=store) as session:
+            await session.execute("Hi")
+        async with AgentSession(echo_plan(), loader, "work", root=home.root, store=store) as again:
+            assert len(await again.messages()) == 2
+            assert await again.execute("More") == "You said: More"
+        assert store.made == 1
+        assert not (home.data / "projects").exists()
 
 
 async def test_a_model_that_no_provider_has_is_named() -> None:
