@@ -48,7 +48,7 @@ def conversation_of(records: Sequence[Found], max_bytes: int, live: int | None) 
             floor = max(floor, through)
             if record.body["mark"] == "compact":
                 said = record.body.get("summary")
-                compacted, summary = through, said if isinstance(said, str) else None
+                compacted, summary = through, said if isinstance(said, str) and through else None
                 continue
             if record.body.get("keepSystem") is False:
                 system.clear()
