@@ -201,8 +201,9 @@ class FileStore:
         with self._claimed(session_id):
             self._making.add(session_id)
             try:
-                await self._write(partial(self._make, session_id, fill))
-                return await self._load(session_id)
+                # Read back in the same piece of work: to hand it over again takes as long as to read it.
+                loaded = await self._write(partial(self._made, session_id, fill))
+                return await self._opened(session_id, loaded)
             finally:
                 self._making.discard(session_id)
 
@@ -219,8 +220,11 @@ class FileStore:
                 self._open.pop(session_id, None)
 
     async def _load(self, session_id: str) -> FileSessionLog:
+        loaded = await self._read(partial(self._load_directory, self._sessions / session_id))
+        return await self._opened(session_id, loaded)
+
+    async def _opened(self, session_id: str, loaded: Loaded) -> FileSessionLog:
         directory = self._sessions / session_id
-        loaded = await self._read(partial(self._load_directory, directory))
         log = FileSessionLog(self._files, directory, loaded, self._writers, self._readers, self)
         await log.recover()
         self._open[session_id] = log
@@ -326,6 +330,10 @@ class FileStore:
         if not self._files.is_directory(directory):
             raise SessionNotFound(directory.name)
         return load(self._files, directory, newer=self._newer)
+
+    def _made(self, session_id: str, fill: Callable[[Path], None]) -> Loaded:
+        self._make(session_id, fill)
+        return self._load_directory(self._sessions / session_id)
 
     def _make(self, session_id: str, fill: Callable[[Path], None]) -> None:
         """A session's directory, built aside and renamed: whoever sees it sees all of it."""
