@@ -31,6 +31,35 @@ def test_who_only_watches_is_connected_again(make_machine: MakeMachine) -> None:
         leave(one)
 
 
+def test_who_waits_is_there_when_another_starts_the_daemon(make_machine: MakeMachine) -> None:
+    """Stopped on purpose, it stays so until somebody prompts; then the others see that turn, all of it."""
+    gate = Gate()
+    machine = make_machine([say("one"), Reply((Text(("Half of ", Wait(gate), "it.")),)), say("A name")])
+    machine.ok("chat", "--session", "pair", "Begin")
+    with chatting(machine, "--session", "pair", prompt="pair") as waiting:
+        machine.ok("stop")
+        waiting.sees("The daemon was stopped. It is started again at your next prompt")
+        with machine.started("chat", "--session", "pair", "Go on") as other:
+            gate.reached.wait_in_thread(30)
+            waiting.sees("Connected to the daemon again")
+            waiting.sees("elsewhere .*> Go on")
+            gate.open()
+            waiting.sees("Half of it")
+            assert other.wait(30) == 0
+        leave(waiting, "pair")
+
+
+def test_a_session_that_is_made_elsewhere_is_joined(make_machine: MakeMachine) -> None:
+    gate = Gate()
+    machine = make_machine([Reply((Text(("Half of ", Wait(gate), "it.")),))])
+    with chatting(machine, "--session", "pair", prompt="pair") as waiting:
+        machine.ok("chat", "--background", "--session", "pair", "Begin")
+        waiting.sees("elsewhere .*> Begin")
+        gate.open()
+        waiting.sees("Half of it")
+        leave(waiting, "pair")
+
+
 def test_a_terminal_that_watches_stops_the_turn(make_machine: MakeMachine) -> None:
     gate = Gate()
     machine = make_machine([say("one"), Reply((Text(("Half of ", Wait(gate), "it.")),))])

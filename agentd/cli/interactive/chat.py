@@ -16,7 +16,7 @@ from agentd.cli.wish import Wish
 from agentd.client.streams import TurnStream
 from agentd.client.typed import Client
 from agentd.errors import AgentdError, AmbiguousSession, SessionNotFound
-from agentd.protocol import ChatParams, Mode, Session, Turn
+from agentd.protocol import ChatParams, Mode, ResumeResult, Session, Turn
 
 WAYS = Ways(go_on="the next prompt", retry="/retry", resume="/resume")
 SHOWN_TURNS = 3
@@ -140,10 +140,10 @@ class Chat:
             return True
         return True
 
-    async def reopen(self) -> None:
+    async def reopen(self) -> ResumeResult | None:
         """After a new connection: be in the same session, and say what became of the turn that ran."""
         if self.session is None:
-            return
+            return None
         result = await self.client.resume(self.session.id, limit=1)
         self.session = result.session
         for turn in result.turns:
@@ -152,6 +152,7 @@ class Chat:
                 self.told_of = place
                 output.note(f"Turn {turn.number} was interrupted. What was streamed is kept; /retry sends it again.")
         self.on_change()
+        return result
 
     def stop_watched(self) -> bool:
         """Stop the turn that is shown above the prompt, whoever sent it; False: there is none."""

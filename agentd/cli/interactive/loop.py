@@ -27,9 +27,10 @@ async def interactive(wish: Wish) -> int:
     async with Client(wish.place) as client:
         chat = Chat(client, wish, model=wish.model, mode=wish.mode, profile=wish.profile)
         output.note("agentd: /help lists the commands, Ctrl-D leaves.")
-        await _begin(chat)
         project = paths.project_dir(paths.data_dir(os.environ), wish.place.resolved())
-        with Staying(chat, project) as staying:
+        staying = Staying(chat, project)  # keeps events from now on: none is missed between opening and watching
+        await _begin(chat)
+        with staying:
             await _converse(chat, staying)
         chat.leaving = True
     told = chat.farewell()

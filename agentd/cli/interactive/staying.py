@@ -29,6 +29,7 @@ class Staying:
         self._chat = chat
         self._project = project
         self._task: asyncio.Task[None] | None = None
+        self._watcher = Watcher(chat)
         self._started = -LEAST_BETWEEN_STARTS
 
     def __enter__(self) -> "Staying":
@@ -55,7 +56,7 @@ class Staying:
     async def _run(self, *, told: bool = False) -> None:
         while not self._chat.leaving:
             with suppress(ConnectionLost):
-                await Watcher(self._chat).run()
+                await self._watcher.run()
             if not self._chat.leaving:
                 await self._find_again(told=told)
                 told = False
@@ -89,4 +90,7 @@ class Staying:
     async def _connect(self, told: str) -> None:
         await self._chat.client.reconnect()
         output.note(told)
-        await self._chat.reopen()
+        self._watcher = Watcher(self._chat)  # before the session is resumed: no event is missed
+        result = await self._chat.reopen()
+        if result is not None:
+            self._watcher.take_up(result)

@@ -1,5 +1,6 @@
 """What other clients do in the session that this chat is in: shown above the prompt, in whole blocks, as it happens."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from agentd.cli import output
@@ -8,7 +9,19 @@ from agentd.cli.interactive.chat import Chat
 from agentd.cli.rows import short_id
 from agentd.cli.showing import Drawn, about, left_out
 from agentd.cli.target import title
-from agentd.protocol import EventParams, ItemDelta, ItemEnded, ItemStarted, Notice, Session, SessionEvent, TurnEvent
+from agentd.errors import AgentdError
+from agentd.protocol import (
+    EventParams,
+    ItemDelta,
+    ItemEnded,
+    ItemStarted,
+    Notice,
+    ResumeResult,
+    Session,
+    SessionEvent,
+    Turn,
+    TurnEvent,
+)
 
 if TYPE_CHECKING:
     from agentd.cli.markdown import Blocks
@@ -20,7 +33,11 @@ class Watcher:
     """Reads every event of the connection. A turn that was prompted here is left to whoever follows it."""
 
     def __init__(self, chat: Chat) -> None:
+        """Events are kept for it from now on, whenever it is run."""
         self._chat = chat
+        self._events = chat.client.events()
+        self._seen = -1
+        self._joining: asyncio.Task[None] | None = None
         self._kinds: dict[str, str] = {}
         self._unseen: set[str] = set()
         self._blocks: Blocks | None = None
@@ -29,16 +46,32 @@ class Watcher:
     async def run(self) -> None:
         """Until the connection ends: raises ConnectionLost."""
         try:
-            async for params in self._chat.client.events():
+            async for params in self._events:
                 self._take(params)
         finally:
             self._chat.watched = None
             if not self._chat.leaving:
                 self._settle()
 
+    def take_up(self, result: ResumeResult) -> None:
+        """Show the turn that runs in the session that was just resumed, as far as it has come, and go on with it."""
+        turn = result.running
+        if turn is None or turn.ref in self._chat.refs or turn.ref in self._chat.quiet:
+            return
+        self._seen = result.seq
+        self._started(result.session.id, turn)
+        for item in turn.items:
+            self._kinds[item.id] = item.kind
+            if item.kind == "text" and self._blocks is not None:
+                self._blocks.add(item.text or "")
+                if item is not turn.items[-1]:
+                    self._settle()
+
     def _take(self, params: EventParams) -> None:
         event = params.event
         session = self._chat.session
+        if params.seq <= self._seen and session is not None and params.session_id == session.id:
+            return
         if isinstance(event, SessionEvent):
             if session is not None and event.session.id == session.id:
                 self._session_changed(event)
@@ -66,13 +99,30 @@ class Watcher:
             self._above("This session is archived.")
 
     def _other_changed(self, session: Session) -> None:
-        """A turn in the background has ended, and nobody has looked at it yet: told once."""
+        """A session of the name that this chat waits for was made elsewhere: be in it. Else: a turn in the background
+        has ended, and nobody has looked at it yet, which is told once."""
+        if self._chat.session is None and self._chat.name is not None and session.name == self._chat.name:
+            if self._chat.shown is None and self._joining is None:
+                self._joining = asyncio.create_task(self._join(session))
+            return
         if not session.unseen:
             self._unseen.discard(session.id)
         elif session.id not in self._unseen:
             self._unseen.add(session.id)
             how = "has ended" if session.last_turn in (None, "completed") else f"is {session.last_turn}"
             self._above(f"The background turn in '{title(session)}' {how}: /resume {short_id(session.id)}")
+
+    async def _join(self, session: Session) -> None:
+        try:
+            result = await self._chat.client.resume(session.id, limit=0)
+        except AgentdError:
+            return
+        finally:
+            self._joining = None
+        if self._chat.session is None and self._chat.name == session.name:
+            self._chat.session = result.session
+            self._chat.on_change()
+            self.take_up(result)
 
     def _turn(self, session_id: str, event: TurnEvent) -> None:
         turn = event.turn
@@ -86,15 +136,7 @@ class Watcher:
         if turn.ref in self._chat.refs or self._chat.following == turn.number or retried_here:
             return
         if event.type == "turn/started":
-            self._chat.watched = (session_id, turn.number)
-            self._begin()
-            if turn.compacted is not None:
-                output.note(f"A summary is being written of the turns through {turn.compacted} …")
-            else:
-                past.show_prompt(past.prompt_of(turn), ELSEWHERE)
-            for item in turn.items:
-                for told in left_out(item):
-                    self._above(told)
+            self._started(session_id, turn)
         elif event.type == "turn/ended" and self._chat.watched == (session_id, turn.number):
             self._chat.watched = None
             self._settle()
@@ -102,6 +144,17 @@ class Watcher:
                 reason = f": {turn.error.message}" if turn.error and turn.status == "failed" else ""
                 self._above(f"({turn.status}{reason})")
             output.line()
+
+    def _started(self, session_id: str, turn: Turn) -> None:
+        self._chat.watched = (session_id, turn.number)
+        self._begin()
+        if turn.compacted is not None:
+            output.note(f"A summary is being written of the turns through {turn.compacted} …")
+        else:
+            past.show_prompt(past.prompt_of(turn), ELSEWHERE)
+        for item in turn.items:
+            for told in left_out(item):
+                self._above(told)
 
     def _piece(self, event: object) -> None:
         if isinstance(event, ItemStarted):
