@@ -37,7 +37,10 @@ class SessionSpec(BaseModel):
 
 
 class MountPlan(BaseModel):
-    """``providers``: the first one's model is used, the daemon's default when there is none."""
+    """``providers``: the first one's model is used, the daemon's default when there is none.
+
+    ``agents``: configuration by agent, laid over the parent's in a child session whose ``session.profile`` names one.
+    """
 
     model_config = _STRICT
 
@@ -45,7 +48,7 @@ class MountPlan(BaseModel):
     providers: tuple[ModuleSpec, ...] = ()
     tools: tuple[ModuleSpec, ...] = ()
     hooks: tuple[ModuleSpec, ...] = Field(default=(), max_length=0)
-    agents: dict[str, Any] = Field(default_factory=dict, max_length=0)
+    agents: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 def read_plan(config: Mapping[str, Any] | None) -> MountPlan:

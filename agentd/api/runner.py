@@ -8,7 +8,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -21,12 +21,14 @@ class _Private:
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
+        self.thread: threading.Thread | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
             if self._loop is None or self._process != os.getpid():
                 self._loop, self._process = asyncio.new_event_loop(), os.getpid()
-                threading.Thread(target=self._loop.run_forever, name="agentd-api", daemon=True).start()
+                self.thread = threading.Thread(target=self._loop.run_forever, name="agentd-api", daemon=True)
+                self.thread.start()
             return self._loop
 
 
@@ -40,6 +42,10 @@ def submit(work: Coroutine[Any, Any, T]) -> "Future[T]":
 
 def wait(work: Coroutine[Any, Any, T]) -> T:
     """Run this work on the private thread, and block until it is done. An interrupt (Ctrl-C) cancels it."""
+    if threading.current_thread() is _PRIVATE.thread:
+        # Somebody's manager, called there, calls ours: its thread cannot wait for itself.
+        with ThreadPoolExecutor(1, thread_name_prefix="agentd-api") as beside:
+            return beside.submit(asyncio.run, work).result()
     future = submit(work)
     try:
         return future.result()

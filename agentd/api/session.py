@@ -35,7 +35,8 @@ class AgentSession:
             response = await session.execute("What is 2 + 2?")
 
     ``config`` is a mount plan: {session: {orchestrator, context, profile?, name?}, providers: [{module, source?,
-    config?}], tools: []}; None: the daemon's defaults. ``loader`` supplies modules before installed packages are asked.
+    config?}], tools: [], agents: {}}; None: the daemon's defaults. ``loader`` supplies modules before installed
+    packages are asked.
     ``session_id`` names a session to go on with, by id or name; a name that no session has makes one of that name.
     ``parent_id`` makes the session a child of that one: ``session/forked`` is published, and all of its events carry
     ``parentId``. ``display_system`` is shown the reply as it is streamed. ``approval_system`` is asked before what the
@@ -66,6 +67,8 @@ class AgentSession:
     ) -> None:
         """Connects to nothing yet. Raises InvalidParams that names the wrong keys of ``config``."""
         self._plan = read_plan(config)
+        if self._plan.agents and parent_id is None:
+            raise InvalidParams("config.agents: laid over a parent's configuration, so it needs a parent_id")
         self._config = dict(config or {})
         self._loader = loader
         self._asked = session_id
@@ -147,6 +150,8 @@ class AgentSession:
             raise SessionBusy("This object is executing a prompt: await that first, or use a second AgentSession.")
         self._executing = True
         try:
+            if not client.connected:
+                await client.reconnect()  # the daemon ended meanwhile: a new one has the session
             return await mounted.orchestrator.execute(prompt, self)
         finally:
             self._executing = False
@@ -206,6 +211,7 @@ class AgentSession:
             profile=spec.profile,
             parent_id=self._parent,
             config=without_secrets(self._config) if self._parent else {},
+            agent_overlay=self._plan.agents.get(spec.profile or "", {}),
             working_dir=str(self._folder),
         )
         if messages:

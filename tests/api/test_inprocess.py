@@ -286,3 +286,40 @@ async def test_a_factory_that_fails_is_told() -> None:
 
     with make_home() as home, pytest.raises(ModuleFailed, match="could not be made: ValueError: no licence"):
         await AgentSession(loader=Failing(), root=home.root).initialize()
+
+
+PACKAGE = """
+from tests.api.test_inprocess import Echo, EchoProvider
+
+def make(config):
+    return EchoProvider(Echo(config["model"]))
+"""
+POINTS = """
+[agentd.models]
+provider-packaged = packaged_models:make
+provider-gone = packaged_nothing:make
+provider-constant = packaged_models:PACKAGED
+"""
+
+
+async def test_an_installed_package_provides_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "packaged_models.py").write_text(PACKAGE + "PACKAGED = 1\n")
+    metadata = tmp_path / "packaged_models-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: packaged-models\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(POINTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    with make_home() as home:
+        plan: dict[str, Any] = {"providers": [{"module": "provider-packaged", "config": {"model": "packed-2"}}]}
+        async with AgentSession(plan, root=home.root) as session:
+            assert await session.execute("Hi") == "You said: Hi"
+            assert session.session.model == "packed-2"
+        for module, words in (
+            ("provider-packaged", "could not be made: KeyError: 'model'"),
+            ("provider-gone", "cannot be imported: ModuleNotFoundError"),
+            ("provider-constant", "is no factory"),
+        ):
+            with pytest.raises(ModuleFailed, match=words):
+                await AgentSession({"providers": [{"module": module}]}, root=home.root).initialize()
+        with pytest.raises(UnknownModule, match="known: provider-anthropic, provider-constant, provider-gone"):
+            await AgentSession({"providers": [{"module": "x"}]}, root=home.root).initialize()

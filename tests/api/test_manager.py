@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 import agentd
-from agentd import AgentSession, SessionManager, errors
+from agentd import Agent, AgentSession, SessionManager, errors
 from tests.api.support import machine
+from tests.api.test_inprocess import Echo
+from tests.support.home import make_home
 from tests.support.messages_api.script import say
 from tests.support.scenario import conversation
 
@@ -241,6 +243,27 @@ async def test_an_asynchronous_manager_and_one_of_the_other_form() -> None:
         async with AgentSession(session_id="work", session_manager=manager) as session:  # type: ignore[arg-type]
             assert await session.execute("First") == "One."
         assert [message["content"] for message in manager.kept["work"][:3]] == ["Before", "Yes.", "First"]
+
+
+def test_an_asynchronous_manager_may_call_ours(tmp_path: Path) -> None:
+    class Wrapping:
+        def __init__(self) -> None:
+            self.ours = SessionManager(tmp_path)
+
+        async def save_session(self, session_data: dict[str, Any]) -> None:
+            self.ours.save_session(session_data)
+
+        async def load_session(self, session_id: str) -> Any:
+            return self.ours.load_session(session_id)
+
+    manager = Wrapping()
+    manager.ours.save_session("work", MESSAGES)
+    with make_home() as home:
+        agent = Agent(Echo(), root=home.root, session_manager=manager)
+        assert agent.get_session("work").messages == MESSAGES
+        assert asyncio.run(agent.chat("Hello", "work")) == "You said: Hello"
+        asyncio.run(agent.close())
+    assert len(manager.ours.load_session("work") or ()) == 5
 
 
 @pytest.mark.anyio

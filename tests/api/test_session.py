@@ -243,6 +243,27 @@ async def test_create_session_is_open_already() -> None:
             await session.cleanup()
 
 
+async def test_a_daemon_that_ended_meanwhile_is_started_again() -> None:
+    async with machine([say("One."), say("Two.")]) as (home, _), AgentSession() as session:
+        assert await session.execute("Hi") == "One."
+        async with agentd.connect(home.root) as client:
+            await client.shutdown()
+        assert await session.execute("Still there?") == "Two."
+        assert len(await session.messages()) == 4
+
+
+async def test_an_agents_configuration_is_laid_over_its_parents() -> None:
+    config: dict[str, Any] = {"session": {"profile": "explorer"}, "agents": {"explorer": {"mode": "plan"}}}
+    with pytest.raises(errors.InvalidParams, match="needs a parent_id"):
+        AgentSession(config)
+    async with machine() as (home, _), agentd.connect(home.root) as client:
+        parent = await client.new("parent", model="claude-haiku-4-5")
+        async with AgentSession(config, parent_id=parent.id) as child:
+            assert child.session_id.startswith(f"{parent.id}-explorer-")
+            shown = (await client.show(child.session_id)).session
+        assert (shown.agent_name, shown.mode, shown.model) == ("explorer", "plan", "claude-haiku-4-5")
+
+
 async def test_limits_of_a_session_of_the_daemon_are_the_users() -> None:
     plan: dict[str, Any] = {"providers": [{"module": "provider-anthropic", "config": {"max_tokens": 5}}]}
     async with machine():
