@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("delete", "delete"), "cleanup": ("delete", "cleanup"),
     "stats": ("stats", "stats"), "documents": ("documents", "documents"),
     "events": ("events", "events"), "blob": ("events", "blob"),
-    "export": ("export", "export"),
+    "export": ("export", "export"), "import": ("import", "import_sessions"),
 }  # fmt: skip
 """Each command, the module ``agentd.cli.session_…`` that it is in, and the function; in the order of the help."""
 
