@@ -15,12 +15,12 @@ import anyio
 
 from agentd.config import Settings, config_dir
 from agentd.context import Screen
-from agentd.core import lookup
 from agentd.core.documents import OpenDocuments
 from agentd.core.metadata import Metadata, session_view
 from agentd.core.prices import PriceTable
 from agentd.core.records import Draft
 from agentd.errors import AgentdError, StoreFailed
+from agentd.finding import Finding
 from agentd.folder import ProjectFolder
 from agentd.models.api import Catalog
 from agentd.profiles import Profiles
@@ -69,6 +69,7 @@ class Workspace:
         self._closing: dict[str, asyncio.Future[None]] = {}
         self._opening: dict[str, asyncio.Future[OpenSession]] = {}
         self._recovering: list[asyncio.Future[None]] = []
+        self.finding = Finding(store, self.sessions, self.recovered)
         self.resends = Resends()
         self._seq = 0
         self.naming = anyio.Lock()
@@ -87,6 +88,7 @@ class Workspace:
     async def start(self) -> None:
         """Tidy the store, end turns that a crash cut off, and watch the session documents."""
         cut_off = await self.store.start()
+        self.store.index.watch(lambda kind, view: self.publish_view(f"session/{kind}", view))
         for session_id in cut_off:
             self._recovering.append(self.tasks.owned(self._recover(session_id)))
         await self.folder.watch(self._documents_changed)
@@ -165,7 +167,7 @@ class Workspace:
     # Sessions
 
     async def everything(self) -> Sequence[Metadata]:
-        """The metadata of every session, as it stands in this daemon. The seam for the index."""
+        """The metadata of every session, as it stands in this daemon. Reads every file."""
         await self.recovered()
         # One that is closed while the files are read was perhaps written after it was read.
         before = list(self.sessions.values())
@@ -182,9 +184,7 @@ class Workspace:
 
     async def find(self, asked: str) -> str:
         """The id of the session that a person means by an id, a name or an id's beginning."""
-        if asked in self.sessions:
-            return asked
-        return lookup.find(asked, await self.everything()).id
+        return await self.finding.find(asked)
 
     @asynccontextmanager
     async def using(self, asked: str) -> AsyncIterator[OpenSession]:

@@ -25,6 +25,7 @@ class ListResult(Kept):
     sessions: tuple[Session, ...]
     next_cursor: str | None = None
     total: int
+    problems: tuple[str, ...] = ()
 
 
 class SearchParams(Wire):

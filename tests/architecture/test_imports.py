@@ -15,7 +15,7 @@ BASE = frozenset({"protocol", "errors", "paths", "config", "clock"})
 OUTSIDE = BASE | {"core", "context", "folder", "profiles", "store", "models", "tools"}
 OWNERS = OUTSIDE | {"session", "tasks", "resends", "workspace", "stream", "turns", "prompting", "making"}
 OWNERS |= {"conversation", "importing", "running", "asking", "summing", "naming", "compacting", "removing"}
-OWNERS |= {"exporting"}
+OWNERS |= {"exporting", "finding"}
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     # the bottom: what everything may know
@@ -39,7 +39,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "session": OUTSIDE,
     "tasks": frozenset({"errors"}),
     "resends": frozenset(),
-    "workspace": OUTSIDE | {"session", "tasks", "resends", "turns"},
+    "finding": OUTSIDE | {"session"},
+    "workspace": OUTSIDE | {"finding", "session", "tasks", "resends", "turns"},
     "stream": OUTSIDE | {"session", "workspace"},
     "running": OUTSIDE | {"session", "workspace", "stream"},
     "asking": OUTSIDE | {"session", "workspace"},

@@ -632,6 +632,7 @@ export interface ListResult {
   readonly sessions: readonly Session[];
   readonly nextCursor?: string;
   readonly total: number;
+  readonly problems: readonly string[];
 }
 
 /**

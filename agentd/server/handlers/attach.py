@@ -1,10 +1,8 @@
 """``agentd/session/resume``, ``/leave`` and ``/turns``: opening a session and reading it page by page."""
 
-from agentd.core.lookup import page as session_page
 from agentd.errors import SessionNotFound
 from agentd.protocol import (
     Empty,
-    ListParams,
     ResumeParams,
     ResumeResult,
     SessionParams,
@@ -69,10 +67,10 @@ async def seen(context: Context, params: SessionParams) -> SessionResult:
 
 async def _latest(workspace: Workspace) -> str:
     """The active session that was used last."""
-    found = session_page(await workspace.views(), ListParams(limit=1)).sessions
-    if not found:
+    found = await workspace.finding.latest()
+    if found is None:
         raise SessionNotFound("latest")
-    return found[0].id
+    return found
 
 
 def _seen(workspace: Workspace, session: OpenSession) -> None:

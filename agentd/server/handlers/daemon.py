@@ -1,7 +1,6 @@
 """``agentd/models``, ``/credentials/set``, ``/status`` and ``/shutdown``."""
 
 import os
-from collections import Counter
 
 from agentd.errors import SessionBusy
 from agentd.protocol import (
@@ -35,7 +34,7 @@ async def set_credentials(context: Context, params: CredentialsParams) -> Empty:
 
 async def status(context: Context, params: Empty) -> StatusResult:
     workspace, daemon = context.workspace, context.daemon
-    counts = Counter(session.status for session in await workspace.everything())
+    active, archived = await workspace.finding.counts()
     running = [
         RunningTurn(session_id=session.id, name=session.metadata.name, turn=session.live.number)
         for session in workspace.sessions.values()
@@ -49,7 +48,7 @@ async def status(context: Context, params: Empty) -> StatusResult:
         store=workspace.store.location,
         socket=daemon.socket,
         connections=daemon.connections,
-        sessions={"active": counts["active"], "archived": counts["archived"]},
+        sessions={"active": active, "archived": archived},
         running=tuple(running),
         model=workspace.models.presumed(context.peer.environment),
         saving=workspace.saving,

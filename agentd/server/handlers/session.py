@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from agentd import clock, compacting
-from agentd.core import lookup
 from agentd.core.metadata import ForkPoint, Metadata, checked_name
 from agentd.core.records import mark_draft
 from agentd.errors import InvalidParams, SessionBusy
@@ -16,9 +15,9 @@ from agentd.protocol import (
     CompactParams,
     ForkParams,
     ListParams,
-    ListResult,
     NameParams,
     NewParams,
+    Session,
     SessionParams,
     SessionResult,
     SessionStats,
@@ -42,19 +41,12 @@ async def _new(workspace: Workspace, peer: Peer, params: NewParams) -> SessionRe
         return SessionResult(session=session.view())
 
 
-async def list_sessions(context: Context, params: ListParams) -> ListResult:
-    if params.scope == "everywhere":
-        raise InvalidParams("scope: this version lists one project at a time")
-    page = lookup.page(await context.workspace.views(), params)
-    return ListResult(sessions=page.sessions, next_cursor=page.next_cursor, total=page.total)
-
-
 async def show(context: Context, params: SessionParams) -> ShowResult:
     workspace = context.workspace
     async with workspace.using(params.session_id) as session:
         documents = await workspace.folder.documents(session.id)
         known = session.metadata
-        children = [view for view in await workspace.views() if view.parent_id == session.id]
+        below = await workspace.finding.page(ListParams(parent_id=session.id, status="all", limit=1000))
         stats = SessionStats(
             turns=known.turn_count,
             messages=known.message_count,
@@ -67,7 +59,8 @@ async def show(context: Context, params: SessionParams) -> ShowResult:
             "agent_overlay": known.agent_overlay or None,
         }
         view = session.view().model_copy(update=shown)
-        return ShowResult(session=view, stats=stats, documents=documents, children=tuple(children))
+        children = tuple(Session.model_validate_json(row.json) for row in below.rows)
+        return ShowResult(session=view, stats=stats, documents=documents, children=children)
 
 
 async def fork(context: Context, params: ForkParams) -> SessionResult:

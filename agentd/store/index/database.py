@@ -110,6 +110,11 @@ def open_index(files: Files, directory: Path, boot: str) -> sqlite3.Connection:
             connection.close()
         if not discard(files, path):
             break
+    return in_memory()
+
+
+def in_memory() -> sqlite3.Connection:
+    """An index without a file."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     _make(connection)
     return connection

@@ -85,10 +85,14 @@ def read_rows(files: Files, sessions: Path, names: Sequence[str]) -> tuple[list[
 
 
 def changed(
-    files: Files, sessions: Path, known: Sequence[tuple[str, str]], held: Callable[[str], bool]
+    files: Files,
+    sessions: Path,
+    known: Sequence[tuple[str, str]],
+    held: Callable[[str], bool],
+    seconds: float = SECONDS,
 ) -> tuple[list[str], int]:
     """Which of the first of these sessions have another metadata file than the index knows; how many were looked at."""
-    found, count, until = [], 0, time.monotonic() + SECONDS
+    found, count, until = [], 0, time.monotonic() + seconds
     for name, before in known:
         count += 1
         if not held(name) and stamp(files, sessions / name / METADATA) != before:
