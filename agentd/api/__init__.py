@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentd.api.modules import ContextModule as ContextModule
     from agentd.api.modules import DisplaySystem as DisplaySystem
     from agentd.api.modules import ModelProvider as ModelProvider
+    from agentd.api.modules import ModuleFactory as ModuleFactory
     from agentd.api.modules import ModuleLoader as ModuleLoader
     from agentd.api.modules import Orchestrator as Orchestrator
     from agentd.api.modules import SessionStorage as SessionStorage
@@ -34,6 +35,7 @@ _PLACES = {
     "ContextModule": "modules",
     "DisplaySystem": "modules",
     "ModelProvider": "modules",
+    "ModuleFactory": "modules",
     "ModuleFailed": "failures",
     "ModuleLoader": "modules",
     "Orchestrator": "modules",

@@ -131,7 +131,15 @@ class InProcessClient(Client):
 
     async def _show(self, workspace: Workspace, params: p.SessionParams) -> p.ShowResult:
         async with workspace.using(params.session_id) as session:
-            return p.ShowResult(session=session.view(), stats=p.SessionStats())
+            known = session.metadata
+            stats = p.SessionStats(
+                turns=known.turn_count,
+                messages=known.message_count,
+                tool_calls=known.tool_count,
+                usage=known.usage or p.Usage(),
+            )
+            documents = await workspace.folder.documents(session.id)
+            return p.ShowResult(session=session.view(), stats=stats, documents=documents)
 
     async def _list(self, workspace: Workspace, params: p.ListParams) -> p.ListResult:
         page = lookup.page(await workspace.views(), params)
