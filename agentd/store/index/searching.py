@@ -47,7 +47,7 @@ def search(
     """Whole sessions, most recent first, until ``limit`` documents; newest first within one."""
     if not terms:
         return Found([], False)
-    asked = expression(_written_out(connection, terms))
+    asked = _written_out(connection, terms)
     rowids = [
         rowid
         for (rowid,) in connection.execute("SELECT rowid FROM words WHERE words MATCH ? LIMIT ?", (asked, FEW + 1))
@@ -57,22 +57,22 @@ def search(
     return _page(connection, _many(connection, asked, status, after), limit)
 
 
-def _written_out(connection: sqlite3.Connection, terms: Sequence[Term]) -> list[Term]:
-    """Beginnings of words as the few words that there are, if they are few: whole words are looked up many times as
-    fast. Very short beginnings have an index of their own.
+def _written_out(connection: sqlite3.Connection, terms: Sequence[Term]) -> str:
+    """The expression, beginnings of words as the words that there are, if they are few: whole words are looked up many
+    times as fast. Very short beginnings have an index of their own.
     """
     out = []
     for term in terms:
         word = term.words[0]
+        words: list[str] = []
         if term.begun and len(term.words) == 1 and not term.parts and len(word) > 3 and word.isascii():
-            there = connection.execute(
-                "SELECT term FROM vocabulary WHERE term >= ? AND term < ? LIMIT 2", (word, word + _LAST)
-            ).fetchall()
-            if there == [(word,)]:
-                out.append(Term((word,), False))
-                continue
-        out.append(term)
-    return out
+            there = "SELECT term FROM vocabulary WHERE term >= ? AND term < ? LIMIT ?"
+            words = [one for (one,) in connection.execute(there, (word, word + _LAST, _WORDS + 1))]
+        if 0 < len(words) <= _WORDS and all(one.isalnum() for one in words):
+            out.append("(" + " OR ".join(f'"{one}"' for one in words) + ")")
+        else:
+            out.append(expression([term]))
+    return " AND ".join(out)
 
 
 class _Session(NamedTuple):
