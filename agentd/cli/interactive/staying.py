@@ -91,6 +91,10 @@ class Staying:
         await self._chat.client.reconnect()
         output.note(told)
         self._watcher = Watcher(self._chat)  # before the session is resumed: no event is missed
-        result = await self._chat.reopen()
+        try:
+            result = await self._chat.reopen()
+        except AgentdError as error:  # connected all the same: the next prompt may do better
+            output.note(f"The session could not be opened again: {error.message}")
+            return
         if result is not None:
             self._watcher.take_up(result)
