@@ -21,38 +21,56 @@ BYTES = 450_000
 
 
 def figures(program: Program, sizes: Sizes) -> list[Figure]:
-    return [
-        *(figure for large in sizes.large for figure in _resumed(program, sizes, large)),
-        *(figure for large in sizes.paged for figure in _paged(program, large)),
-        *(figure for line in sizes.lines for figure in _long_line(program, sizes, line)),
-    ]
+    found = []
+    for large in sizes.large:
+        with place(program) as here:
+            opening = Opening(here, large)
+            found += _resumed(opening, sizes)
+            if large in sizes.paged:
+                found += _paged(opening)
+    for line in sizes.lines:
+        with place(program) as here:
+            found += _long_line(Opening(here, line), sizes)
+    return found
 
 
 class Opening:
-    """A daemon of which nobody has opened this session, warm from another one."""
+    """A large session in a home of its own, indexed already. ``daemon``: a new one, which is warm and lets it be."""
 
     def __init__(self, here: Place, large: Large) -> None:
         sessions = sessions_directory(here.home.data, here.home.root)
-        (self.other,) = write_sessions(sessions, 1)
+        (self._other,) = write_sessions(sessions, 1)
+        self._here = here
+        self.large = large
         self.session = lay(large, sessions)
         self.transcript = sessions / self.session / "transcript.jsonl"
-        self.turns = large.turns
-        self.pid = here.start()
-        self.client = Client.of(here)
-        self.client.request("agentd/session/resume", {"sessionId": self.other})
-        here.settle()
+        begun = monotonic_ns()
+        self.daemon()
+        self.indexed = milliseconds(begun)
 
-    def resumed(self) -> float:
+    def daemon(self) -> None:
+        self._here.stop()
+        self.pid = self._here.start()
+        self.client = Client.of(self._here)
+        self.client.request("agentd/session/resume", {"sessionId": self._other})
+        self._here.settle()
+
+    def resumed(self, limit: int = PAGE) -> float:
         """Milliseconds to the newest page, from cold. The session is open afterwards."""
         forget(self.transcript)
         begun = monotonic_ns()
-        page = self.client.request("agentd/session/resume", {"sessionId": self.session, "limit": PAGE})
+        page = self.client.request("agentd/session/resume", {"sessionId": self.session, "limit": limit})
         took = milliseconds(begun)
-        assert [page["turns"][0]["number"], page["turns"][-1]["number"]] == [self.turns - PAGE + 1, self.turns]
+        last = self.large.turns
+        assert [page["turns"][0]["number"], page["turns"][-1]["number"]] == [last - limit + 1, last]
         return took
 
-    def leave(self) -> None:
+    def resumed_again(self) -> float:
+        """The same, and it is closed afterwards."""
+        self._here.quiet()
+        took = self.resumed()
         self.client.request("agentd/session/leave", {"sessionId": self.session})
+        return took
 
     def older(self, before: int, limit: int = PAGE) -> tuple[list[int], int | None]:
         """The numbers of a page's turns, and where the next older page ends."""
@@ -61,50 +79,42 @@ class Opening:
         return [turn["number"] for turn in page["turns"]], page.get("before")
 
 
-def _resumed(program: Program, sizes: Sizes, large: Large) -> list[Figure]:
+def _resumed(opening: Opening, sizes: Sizes) -> list[Figure]:
     added: dict[str, list[float]] = {"Rss": [], "Pss": []}
     for _ in range(sizes.sizes):
-        with place(program) as here:
-            opening = Opening(here, large)
-            before = held(opening.pid), held(opening.pid, "Pss")
-            opening.resumed()
-            added["Rss"].append(held(opening.pid) - before[0])
-            added["Pss"].append(held(opening.pid, "Pss") - before[1])
-    with place(program) as here:
-        opening = Opening(here, large)
-
-        def resumed() -> float:
-            took = opening.resumed()
-            opening.leave()
-            return took
-
-        taken, bare = in_turns(sizes.resumes, resumed, partial(tail, opening.transcript))
-    name = f"resume, newest {PAGE} turns of {large.name}, cold"
+        opening.daemon()
+        before = held(opening.pid), held(opening.pid, "Pss")
+        opening.resumed()
+        added["Rss"].append(held(opening.pid) - before[0])
+        added["Pss"].append(held(opening.pid, "Pss") - before[1])
+    opening.daemon()
+    taken, bare = in_turns(sizes.resumes, opening.resumed_again, partial(tail, opening.transcript))
+    name = f"resume, newest {PAGE} turns of {opening.large.name}, cold"
     return [
         Figure(name, "ms", taken, Target(10), f"open and read of the last {BYTES // 1000} kB, cold", bare),
         Figure(f"{name}: memory added", "MB", added["Rss"], Target(5)),
         Figure(f"{name}: memory added, shared in part", "MB", added["Pss"], Target(5)),
+        Figure(f"{opening.large.name}: start of a daemon, all indexed", "ms", [opening.indexed]),
     ]
 
 
-def _paged(program: Program, large: Large) -> list[Figure]:
+def _paged(opening: Opening) -> list[Figure]:
     """Once, back through all of it."""
-    with place(program) as here:
-        opening = Opening(here, large)
-        opening.resumed()
-        before = held(opening.pid)
-        forget_peak(opening.pid)
-        taken: list[float] = []
-        numbers: list[int] = []
-        page: int | None = large.turns - PAGE + 1
-        while page is not None:
-            begun = monotonic_ns()
-            found, page = opening.older(page)
-            taken.append(milliseconds(begun))
-            numbers += reversed(found)
-        assert numbers == list(range(large.turns - PAGE, 0, -1))
-        most, after = peak(opening.pid) - before, held(opening.pid) - before
-    name = f"back through {large.name} by {PAGE} turns"
+    opening.daemon()
+    opening.resumed()
+    before = held(opening.pid)
+    forget_peak(opening.pid)
+    taken: list[float] = []
+    numbers: list[int] = []
+    page: int | None = opening.large.turns - PAGE + 1
+    while page is not None:
+        begun = monotonic_ns()
+        found, page = opening.older(page)
+        taken.append(milliseconds(begun))
+        numbers += reversed(found)
+    assert numbers == list(range(opening.large.turns - PAGE, 0, -1))
+    most, after = peak(opening.pid) - before, held(opening.pid) - before
+    name = f"back through {opening.large.name} by {PAGE} turns"
     return [
         Figure(f"{name}: a page", "ms", taken, Target(10)),
         Figure(f"{name}: most memory added meanwhile", "MB", [most], Target(8, why="a few pages")),
@@ -112,22 +122,23 @@ def _paged(program: Program, large: Large) -> list[Figure]:
     ]
 
 
-def _long_line(program: Program, sizes: Sizes, line: Large) -> list[Figure]:
+def _long_line(opening: Opening, sizes: Sizes) -> list[Figure]:
     taken, most = [], []
+    middle = opening.large.turns // 2
     for _ in range(sizes.sizes):
-        with place(program) as here:
-            opening = Opening(here, line)
-            opening.client.request("agentd/session/resume", {"sessionId": opening.session, "limit": 1})
-            before = held(opening.pid)
-            forget_peak(opening.pid)
-            begun = monotonic_ns()
-            numbers, _ = opening.older(line.turns // 2 + 1, 1)
-            taken.append(milliseconds(begun))
-            assert numbers == [line.turns // 2]
-            most.append(peak(opening.pid) - before)
+        opening.daemon()
+        opening.resumed(1)
+        before = held(opening.pid)
+        forget_peak(opening.pid)
+        begun = monotonic_ns()
+        numbers, _ = opening.older(middle + 1, 1)
+        taken.append(milliseconds(begun))
+        assert numbers == [middle]
+        most.append(peak(opening.pid) - before)
+    name = f"the page of {opening.large.name}"
     return [
-        Figure(f"the page of {line.name}, cut", "ms", taken),
-        Figure(f"the page of {line.name}: most memory added meanwhile", "MB", most, Target(8, why="a few pages")),
+        Figure(f"{name}, cut", "ms", taken),
+        Figure(f"{name}: most memory added meanwhile", "MB", most, Target(8, why="a few pages")),
     ]
 
 

@@ -124,7 +124,7 @@ class Transcript:
 def write_sessions(sessions: Path, count: int) -> list[str]:
     """The ids of ``count`` new sessions of 6 messages in this directory, oldest first, a minute apart."""
     text, random = Text(1), Random(count)
-    rare = {min(5, count - 1), count // 2, count - 1}
+    rare = {count // 3, count // 2, count - 1}
     sessions.mkdir(parents=True, exist_ok=True)
     ids = []
     for number in range(count):

@@ -27,7 +27,7 @@ def figures(program: Program, sizes: Sizes) -> list[Figure]:
             partial(searched, client, RARE, 3),
             partial(searched, client, COMMON, LIMIT if stored >= LIMIT else 1),
             partial(searched, client, ABSENT, 0),
-            no_op(client, ids[0]),
+            no_op(here, client, ids[0]),
         )
     return [
         Figure(f"search of {stored} for a rare word", "ms", rare, Target(5), BARE, bare),

@@ -39,6 +39,6 @@ class Sizes:
 FULL = Sizes()
 CUT = Sizes(
     starts=1, cold_starts=1, requests=1, requests_a_round=5, prompts=2, floods=1, flood_deltas=50, paces=1,
-    pace_deltas=20, clients=2, loaded=2, idle_seconds=0.2, sizes=1, stored=(3,), creates=2, lists=2,
+    pace_deltas=20, clients=2, loaded=2, idle_seconds=0.2, sizes=1, stored=(6,), creates=2, lists=2,
     first_lists=1, searches=2, rebuilds=1, large=(LONG,), paged=(LONG,), lines=(), resumes=2, opened=3,
 )  # fmt: skip

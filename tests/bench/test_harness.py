@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import large, opened, prompt, request, sessions
+from tests.bench import large, lists, opened, prompt, rebuild, request, search, sessions
 from tests.bench.figure import Figure, Target, in_turns, quantile
 from tests.bench.place import from_source
 from tests.bench.report import table
@@ -33,7 +33,9 @@ def test_measures_take_turns() -> None:
     assert quantile(range(100), 0.99) == 99
 
 
-@pytest.mark.parametrize("group", [request, prompt, sessions, large, opened], ids=lambda group: group.__name__)
+@pytest.mark.parametrize(
+    "group", [request, prompt, sessions, large, opened, lists, search, rebuild], ids=lambda group: group.__name__
+)
 def test_figures_can_be_taken(group: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTD_BENCH_DATA", str(tmp_path))
     assert isinstance(group, type(request))
