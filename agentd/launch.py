@@ -64,6 +64,8 @@ def attach(
     """As ``connect``, in terms that need no import."""
     if not os.path.isdir(root):
         raise LaunchFailed(f"{root} is not a directory")
+    if problem := paths.home_problem(env):
+        raise LaunchFailed(problem)
     data = paths.data_dir(env)
     project = paths.project_dir(data, root)
     attached = _greeted(project, env, version)

@@ -5,7 +5,7 @@ Says where, and makes nothing. Imports next to nothing, because ``agentd lsp`` r
 """
 
 # Paths are str here: pathlib alone would cost the bridge 3 ms.
-# ruff: noqa: PTH110, PTH111, PTH113, PTH116, PTH117, PTH118, PTH120
+# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH116, PTH117, PTH118, PTH120
 
 import os
 import sys
@@ -31,6 +31,16 @@ def data_dir(env: "os._Environ[str] | dict[str, str]") -> str:
             base = os.path.join(home, ".local", "share")
         chosen = os.path.join(base, "agentd")
     return os.path.realpath(os.path.expanduser(chosen))
+
+
+def home_problem(env: "os._Environ[str] | dict[str, str]") -> str | None:
+    """What is wrong with ``$AGENTD_HOME``, in words for people; None when it can be a data directory, or is not set."""
+    chosen = env.get("AGENTD_HOME")
+    if chosen and not os.path.isabs(os.path.expanduser(chosen)):
+        return f"AGENTD_HOME is '{chosen}', which would be another store in each folder: give an absolute path"
+    if chosen and os.path.exists(data_dir(env)) and not os.path.isdir(data_dir(env)):
+        return f"AGENTD_HOME is '{chosen}', which is not a directory"
+    return None
 
 
 def slug(root: str) -> str:

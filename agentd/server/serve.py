@@ -97,6 +97,8 @@ def _serve(options: Options, ready: Ready) -> int:
     root = os.path.realpath(options.root) if options.root else paths.find_root(os.getcwd())
     if not os.path.isdir(root):
         return _failed(ready, f"{root} is not a directory")
+    if problem := paths.home_problem(os.environ):
+        return _failed(ready, problem)
     data = paths.data_dir(os.environ)
     project = paths.project_dir(data, root)
     os.makedirs(project, 0o700, exist_ok=True)

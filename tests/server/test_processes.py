@@ -195,6 +195,18 @@ async def test_a_root_that_is_no_directory(place: Place, command: str) -> None:
         assert ran.error == f"agentd: {os.path.realpath(place.root)}/{name} is not a directory\n"
 
 
+@pytest.mark.parametrize("command", ["lsp", "serve"])
+@pytest.mark.parametrize(("home", "words"), [("store", "absolute path"), ("FILE", "is not a directory")])
+async def test_a_home_that_is_none_is_told_and_nothing_is_made(
+    place: Place, command: str, home: str, words: str
+) -> None:
+    file = os.path.join(place.home, "FILE")
+    Path(file).write_text("")
+    ran = await place.run(command, AGENTD_HOME=file if home == "FILE" else home)
+    assert ran.code != 0 and "AGENTD_HOME" in ran.error and words in ran.error
+    assert os.listdir(place.root) == [] and os.listdir(place.home) == ["FILE"]
+
+
 async def test_a_data_directory_that_cannot_be(place: Place) -> None:
     Path(place.data).write_text("a file")
     ran = await place.run("lsp")
