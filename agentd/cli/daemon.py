@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from agentd.cli.failing import FAILED, Stop
 from agentd.cli.output import one_line
 from agentd.cli.rows import age, counted, local, short_id
 from agentd.client.link import Link
+from agentd.errors import AgentdError
 
 STOP_SECONDS = 30.0
 TAIL = 50
@@ -68,7 +70,9 @@ def stop(root: options.Root = None) -> None:
     place = options.address(root)
 
     async def leave(link: Link) -> int:
-        turns = len(given(await link.request("agentd/status", {})).get("running", []))
+        turns = 0
+        with suppress(AgentdError):  # a daemon that can't say how it is must be stopped all the more
+            turns = len(given(await link.request("agentd/status", {})).get("running", []))
         await link.request("agentd/shutdown", {})
         async with asyncio.timeout(STOP_SECONDS):
             await link.closed
