@@ -25,7 +25,7 @@ def figures(program: Program, sizes: Sizes) -> list[Figure]:
         rare, common, absent, bare = in_turns(
             sizes.searches,
             partial(searched, client, RARE, 3),
-            partial(searched, client, COMMON, LIMIT if stored >= LIMIT else 1),
+            partial(searched, client, COMMON, min(stored, LIMIT) // 2),
             partial(searched, client, ABSENT, 0),
             no_op(here, client, ids[0]),
         )
