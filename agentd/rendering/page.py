@@ -9,7 +9,7 @@ import json
 from html import escape
 
 from agentd.protocol import ContextText, Item, Turn
-from agentd.rendering.prose import code, colours, plain, prose
+from agentd.rendering.prose import Ink, code, colours, plain, prose
 from agentd.rendering.style import SHEET
 from agentd.rendering.writing import About, cleaned, ending, facts_of, telling, title_of, turn_facts
 
@@ -20,6 +20,9 @@ SHELLS = frozenset({"run_command", "bash", "shell", "Bash", "exec_command", "loc
 
 class Page:
     """See ``Form``."""
+
+    def __init__(self) -> None:
+        self._ink = Ink()
 
     def opening(self, about: About) -> str:
         light, dark = colours()
@@ -39,7 +42,7 @@ class Page:
 
     def turn(self, turn: Turn, *, first: bool) -> str:
         anchor = f"turn-{turn.number}"
-        items = "".join(_item(item) for item in turn.items)
+        items = "".join(_item(item, self._ink) for item in turn.items)
         said = ending(turn)
         end = f'<p class="ended">{escape(said)}</p>\n' if said else ""
         meta = f'<p class="meta"><a href="#{anchor}">Turn {turn.number}</a><span>{escape(turn_facts(turn))}</span></p>'
@@ -49,7 +52,9 @@ class Page:
         documents = "".join(
             _folded(
                 f"<b>{escape(document.name)}</b>",
-                prose(document.text) if document.text is not None else plain("(not text, or too large to be shown)"),
+                prose(document.text, self._ink)
+                if document.text is not None
+                else plain("(not text, or too large to be shown)"),
             )
             for document in about.documents
         )
@@ -72,32 +77,32 @@ def _contents(about: About) -> str:
     return f"<nav>{_folded('Contents', f'<ol>{listed}</ol>', opened=len(rows) <= 20)}</nav>\n"
 
 
-def _item(item: Item) -> str:
+def _item(item: Item, ink: Ink) -> str:
     text = item.text or ""
     if item.kind == "prompt":
-        context = "".join(_context(one) for one in item.context or ())
-        return f'<div class="prompt">\n{prose(text, breaks=True)}</div>\n{context}'
+        context = "".join(_context(one, ink) for one in item.context or ())
+        return f'<div class="prompt">\n{prose(text, ink, breaks=True)}</div>\n{context}'
     if item.kind == "tool":
-        return _tool(item)
+        return _tool(item, ink)
     if not text.strip():
         return ""
     if item.kind == "text":
-        return f'<div class="reply">\n{prose(text)}</div>\n'
+        return f'<div class="reply">\n{prose(text, ink)}</div>\n'
     if item.kind == "thinking":
-        return _folded("Thinking", prose(text), kind="thinking")
+        return _folded("Thinking", prose(text, ink), kind="thinking")
     if item.kind == "notice":
         return f'<p class="notice">{escape(cleaned(text))}</p>\n'
     return ""
 
 
-def _context(one: ContextText) -> str:
+def _context(one: ContextText, ink: Ink) -> str:
     title = f"Context: <b>{escape(cleaned(one.title))}</b>"
     if one.text is None:
         return f'<p class="notice">{title}: {escape(one.problem or "without text")}</p>\n'
-    return _folded(title, code(one.text, _language(one.uri or one.title)))
+    return _folded(title, code(one.text, _language(one.uri or one.title), ink))
 
 
-def _tool(item: Item) -> str:
+def _tool(item: Item, ink: Ink) -> str:
     given = dict(item.input or {})
     command = given.pop("command", None) if item.name in SHELLS else None
     about = telling(item)
@@ -105,15 +110,14 @@ def _tool(item: Item) -> str:
     if isinstance(command, list):
         command = " ".join(str(one) for one in command)
     if command is not None:
-        body += code(str(command), "bash")
+        body += code(str(command), "bash", ink)
     if given:
-        body += code(json.dumps(given, ensure_ascii=False, indent=2), "json")
+        body += code(json.dumps(given, ensure_ascii=False, indent=2), "json", ink)
     if item.output is not None:
         body += f'<p class="label">Result</p>\n{plain(item.output)}'
     if item.edits:
-        body += (
-            f'<p class="label">Edits</p>\n{code(json.dumps(list(item.edits), ensure_ascii=False, indent=2), "json")}'
-        )
+        edits = json.dumps(list(item.edits), ensure_ascii=False, indent=2)
+        body += f'<p class="label">Edits</p>\n{code(edits, "json", ink)}'
     state = "" if item.status in (None, "completed") else f'<span class="state">{item.status}</span>'
     argument = f" <code>{escape(about)}</code>" if about else ""
     summary = f"{state}<b>{escape(cleaned(item.name or '?'))}</b>{argument}"

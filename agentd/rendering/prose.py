@@ -4,6 +4,7 @@ Heavy libraries are imported at the first use: nobody who does not export waits 
 """
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,21 @@ _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
 
 
-def prose(text: str, *, breaks: bool = False) -> str:
+@dataclass(slots=True)
+class Ink:
+    """What one page may still cost: characters of parsed prose and of coloured code. Beyond, text stands as it is."""
+
+    prose: int = 10_000_000
+    colour: int = 2_000_000
+
+
+def prose(text: str, ink: Ink, *, breaks: bool = False) -> str:
     """Markdown as HTML. ``breaks``: a line's end is one on the page, too."""
     text = cleaned(text)
-    if len(text) > LONGEST_PROSE:
+    if len(text) > min(LONGEST_PROSE, ink.prose):
         return plain(text)
-    return str(_parser(breaks).render(text))
+    ink.prose -= len(text)
+    return str(_parser(breaks).render(text, {"ink": ink}))
 
 
 def plain(text: str) -> str:
@@ -38,11 +48,14 @@ def plain(text: str) -> str:
     return f'<pre class="out"><code>{escape(cleaned(text).rstrip())}</code></pre>\n'
 
 
-def code(text: str, language: str) -> str:
+def code(text: str, language: str, ink: Ink) -> str:
     """Code in a block, coloured if the language is known and it is not too long."""
     text = cleaned(text).rstrip("\n")
     label = language if _LANGUAGE.fullmatch(language) else ""
-    coloured = _coloured(text, label) if label and len(text) <= LONGEST_CODE else None
+    coloured = None
+    if label and len(text) <= min(LONGEST_CODE, ink.colour):
+        ink.colour -= len(text)
+        coloured = _coloured(text, label)
     shown = coloured if coloured is not None else escape(text)
     attribute = f' data-language="{escape(label)}"' if label and label != "text" else ""
     return f'<pre class="hl"{attribute}><code>{shown}</code></pre>\n'
@@ -90,7 +103,7 @@ def _fence(
     env: "MutableMapping[str, Any]",
 ) -> str:
     words = tokens[at].info.split()
-    return code(tokens[at].content, words[0] if words else "")
+    return code(tokens[at].content, words[0] if words else "", env["ink"])
 
 
 def _image(
