@@ -136,8 +136,10 @@ def _views(sessions: Iterable[Metadata]) -> tuple[Session, ...]:
 def _told(known: Metadata, remains: Remains) -> str:
     named = f"“{known.name}”: " if known.name else ""
     parts = [_count(known.turn_count, "turn"), _count(known.message_count, "message")]
-    parts += [_count(remains.documents, "document")] if remains.documents else []
-    parts += [_count(remains.queued, "prompt") + " that wait"] if remains.queued else []
+    if remains.documents:
+        parts.append(_count(remains.documents, "document"))
+    if remains.queued:
+        parts.append(_count(remains.queued, "prompt") + (" that waits" if remains.queued == 1 else " that wait"))
     return f"{named}{', '.join(parts)} ({_size(remains.bytes)})"
 
 
