@@ -143,12 +143,13 @@ def _tell(answer: dict[str, Any], *, alone: bool) -> None:
     if row.file_count:
         what += f", {counted(row.file_count, 'document')}"
     called = f"'{row.title}' " if row.name else ""
-    output.line(f"Imported {called}from {program}: session {row.short} ({what})")
+    told = f"Imported {called}from {program}: session {row.short} ({what})"
+    output.line(output.wrapped(told, sys.stdout, "  "))
     before = [short_id(str(one)) for one in answer.get("before", [])]
     if before:
         output.note(f"It had been imported before, as {', '.join(before[:5])}. Both are kept.")
     for warning in answer.get("warnings", []):
-        output.note(f"  {one_line(str(warning))}")
+        output.note(f"- {one_line(str(warning))}")
     if alone:
         output.note(f"Go on with it: agentd session resume {row.short}")
 
@@ -228,8 +229,8 @@ def _row(one: dict[str, Any], width: int | None = None) -> str:
     program = PROGRAMS.get(str(one.get("format")), "")
     when = age(str(one.get("lastActive", "")))
     known = f"(imported: {short_id(str(one['imported']))}) " if one.get("imported") else ""
-    title = known + one_line(str(one.get("title")))
+    title = one_line(str(one.get("title")))
     if width is not None and width < NARROW:
-        return f"{program}, {when}: {title}"
+        return f"{program}, {when}{', imported' if known else ''}: {title}"
     about = size(int(one.get("bytes", 0)))
-    return f"{aligned(program, 11, False)}  {aligned(when, 10, False)}  {aligned(about, 8, True)}  {title}"
+    return f"{aligned(program, 11, False)}  {aligned(when, 10, False)}  {aligned(about, 8, True)}  {known}{title}"
