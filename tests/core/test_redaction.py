@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentd.core.redaction import PIECE, Places, Redactor
 from tests.architecture.repository import ROOT
-from tests.support.planted import Secrets
+from tests.support.planted import BEGIN, Secrets
 
 HERE = Places(roots=("/home/ann/work/shop",), homes=("/home/ann",), data=("/home/ann/.local/share/agentd",))
 
@@ -120,8 +120,8 @@ def test_this_repository_has_nothing_to_hide_but_what_tests_made_up() -> None:
 
 
 HOSTILE = [
-    "a", "sk-", "eyJ", "eyJaaaaaaaaa.", "-----BEGIN RSA PRIVATE KEY-----",
-    "-----BEGIN RSA PRIVATE KEY-----\n-----END x",
+    "a", "sk-", "eyJ", "eyJaaaaaaaaa.", BEGIN,
+    f"{BEGIN}\n-----END x",
     "http://a:", "api_key=", "token ", "token", "token:", "xoxb-", "AKIAABCDEFGHIJKLMNOP ", "/home/", '"',
     "password \n",
     "Bearer ", "authorization: ", "login a ", "sk-AAAA", "AAAA", "1Q~a", "AC0", "1//0", "/home/ann", "12345678:AA",

