@@ -1,0 +1,1 @@
+"""The index: in step, and thrown away."""
