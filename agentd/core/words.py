@@ -114,8 +114,8 @@ def spans(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     words = [_Found(match.start(), match.end(), fold(match.group())) for match in _WORD.finditer(text)]
     for term in terms:
-        found += _runs(words, term.words, term.begun, text)
-    split: list[_Found] | None = None
+        for asked in (term.words, term.parts):
+            found += _runs(words, asked, term.begun, text) if asked else ()
     for word in words:
         if _CHANGE.search(text, word.start, word.end) and parts_of(text[word.start : word.end]):
             split = [

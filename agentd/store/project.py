@@ -81,6 +81,9 @@ class FileStore:
         return str(self._directory)
 
     async def start(self) -> tuple[str, ...]:
+        if self._files.is_directory(self._sessions):
+            # Beside what follows: who connects first asks for a list.
+            self.index.start()
         cut_off = await self._write(self._start)
         self.index.start()
         return cut_off

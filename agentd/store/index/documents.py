@@ -67,7 +67,8 @@ class TurnSum:
 
     def add(self, record: Record) -> None:
         body, kind = record.body, record.kind
-        self.day = self.day or record.time[:10]
+        started = body.get("started") if kind == "turn" else None
+        self.day = started[:10] if isinstance(started, str) else self.day or record.time[:10]
         item = str(body.get("id") or record.seq)
         if kind == "turn":
             self.model = model if isinstance(model := body.get("model"), str) else self.model

@@ -173,14 +173,13 @@ class FileIndex:
                 raise sqlite3.OperationalError("no index can be had")
             meta = await self._thread.open(reading.boot(), anew=anew)
             life = self._thread.life
-            if await self._thread.run(worn):
-                meta = await self._thread.open(reading.boot(), anew=True)
-                life = self._thread.life
             fresh = meta.get("building") == "1"
             await self._upkeep.bring_in(all_stamps=not fresh and meta.get("clean") != "1")
             self._listed.set()
             await self._upkeep.sweep(fresh=fresh)
             self._swept.set()
+            if await self._thread.run(worn):
+                raise sqlite3.DatabaseError("most of its words are of what is gone")
         except sqlite3.Error as error:
             if self._thread.life > LIVES:
                 self._give_up(error)

@@ -53,8 +53,8 @@ def stamp(files: Files, path: Path) -> str:
 
 
 def log_stamp(files: Files, segments: Iterable[Segment]) -> str:
-    """The state of a transcript's files."""
-    return " ".join(f"{segment.number}={stamp(files, segment.path)}" for segment in segments)
+    """The state of a transcript's files, and up to where each is read: not all that is there may be acknowledged."""
+    return " ".join(f"{segment.number}={stamp(files, segment.path)}@{segment.end}" for segment in segments)
 
 
 def read_row(files: Files, directory: Path) -> SessionRow | None:
