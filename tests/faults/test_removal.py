@@ -19,10 +19,8 @@ async def old_ones(here: World, *names: str) -> list[str]:
     made = []
     for number, name in enumerate(names):
         session_id = f"{number}0000000-0000-4000-8000-00000000000{number}"
-        source = "auto" if name.startswith(".") else "user"
-        metadata = Metadata(
-            id=session_id, created=OLD, last_active=OLD, name=name, name_source=source, turn_count=1, message_count=2
-        )
+        metadata = Metadata(id=session_id, created=OLD, last_active=OLD, name=name, turn_count=1, message_count=2)
+        metadata = metadata.changed(name_source="auto" if name.startswith(".") else "user")
         log = await here.daemon.workspace.store.create(metadata, ())
         await log.close()
         made.append(session_id)

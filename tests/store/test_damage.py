@@ -8,7 +8,7 @@ import pytest
 
 from agentd.core.records import system_draft
 from agentd.errors import LoadFailed
-from agentd.protocol import Item
+from agentd.protocol import Item, ListParams
 from agentd.store.api import QueuedPrompt
 from agentd.store.project import FileStore
 from tests.store.support import (
@@ -40,6 +40,8 @@ async def damaged_at(store: FileStore, path: Path, data: bytes, session_id: str)
     put(path, data)
     listed = await store.list_metadata()
     assert [one.id for one in listed] == [session_id]
+    shown_in_list = await store.index.page(ListParams(status="all", limit=5))
+    assert [row.id for row in shown_in_list.rows] == [session_id]
     log = await store.open(session_id)
     await log.append(whole_turn(50))
     shown = {item.text for turn in (await log.page(None, 50)).turns for item in turn.items}
