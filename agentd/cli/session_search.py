@@ -53,8 +53,11 @@ def search(
         output.note(text)
     if answer.get("nextCursor"):
         output.note("There are more: --limit N shows them, more words narrow it down.")
-    if answer.get("hits"):
-        output.note("Open one: agentd session show ID --turn N")
+    told = [hit for hit in answer.get("hits", []) if hit.get("turn")][:1]
+    for hit in told:
+        row = row_of(given(hit.get("session")))
+        there = f" --root '{one_line(row.root)}'" if row.root else ""
+        output.note(f"Open it: agentd session show {row.short} --turn {hit['turn']}{there}")
 
 
 def remarks(answer: dict[str, Any], query: str) -> list[str]:
