@@ -30,8 +30,8 @@ _LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
 class Ink:
     """What one page may still cost: characters of parsed prose and of coloured code. Beyond, text stands as it is."""
 
-    prose: int = 10_000_000
-    colour: int = 2_000_000
+    prose: int = 4_000_000
+    colour: int = 1_000_000
 
 
 def prose(text: str, ink: Ink, *, breaks: bool = False) -> str:
