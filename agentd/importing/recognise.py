@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from agentd.errors import ImportFailed
-from agentd.importing import amazonq, claude_code, codex, documents
+from agentd.importing import amazonq, claude_code, codex, documents, exported
 from agentd.importing import values as v
 from agentd.importing.messages import ROLES
 from agentd.importing.problems import Problems
@@ -120,6 +120,9 @@ def _read_document(whole: object, source: Source, name: str, wanted: ImportForma
         assert found is not None
         _agree(found, wanted)
         return _read_lines(found, Listed(whole, stopped), name, stopped, lambda: ())
+    if exported.is_exported(whole):
+        _agree("agentd", wanted)
+        return exported.read_exported(known, name)
     if amazonq.is_saved(whole):
         _agree("amazonq", wanted)
         return amazonq.read_saved(known, name)

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic import TypeAdapter
 
 from agentd.importing.source import LONGEST_DOCUMENT, Source
 from agentd.importing.values import Json
@@ -25,7 +25,7 @@ def salvaged(source: Source) -> Any:
     if not data.lstrip().startswith((b"{", b"[")):
         return None
     try:
-        return from_json(data, allow_partial=True)
+        return TypeAdapter(Any).validate_json(data, experimental_allow_partial=True)
     except ValueError:
         return _by_messages(data.decode("utf-8", "replace"))
 

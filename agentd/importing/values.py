@@ -8,11 +8,13 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic import TypeAdapter
 
 from agentd import clock
 from agentd.protocol.base import DEEPEST, sound_json
 
+# Many times as fast as the standard library's, which takes what this one does not.
+_fast = TypeAdapter(Any).validate_json
 _DECODER = json.JSONDecoder(strict=False)
 _LATEST = 253402300799
 _MILLISECONDS = 100_000_000_000
@@ -26,7 +28,7 @@ Json = dict[str, Any]
 def parse_json(data: bytes) -> Any:
     """The value of a JSON text. Raises ValueError for what is none, or nested beyond all sense."""
     try:
-        return from_json(data)
+        return _fast(data)
     except ValueError:
         pass
     try:

@@ -81,6 +81,28 @@ async def test_what_is_imported_is_told_and_lasts() -> None:
         assert again.session.id != result.session.id
 
 
+async def test_our_own_export_comes_back_as_it_was(tmp_path: Path) -> None:
+    async with machine() as (_, _, client):
+        session = (await client.import_session(uri=PLAIN.as_uri())).session
+        await client.create_document(session.id, "notes.md", "Notes\n")
+        first, again = tmp_path / "first.agentd", tmp_path / "again.agentd"
+        await client.export(session.id, path=str(first))
+        copy = await client.import_session(uri=first.as_uri(), name="A copy")
+        assert (copy.format, copy.before, copy.session.name) == ("agentd", (session.id,), "A copy")
+        assert copy.session.id != session.id
+        await client.delete(session.id)
+        back = await client.import_session(content=first.read_text())
+        assert (back.session.id, back.warnings) == (session.id, ())
+        assert [one.name for one in (await client.documents(session.id)).documents] == ["notes.md"]
+        await client.export(session.id, path=str(again))
+        assert again.read_bytes() == first.read_bytes()
+        plain = await client.export(session.id, "json")
+        told = await client.import_session(content=plain.content)
+        assert (told.format, told.session.turn_count, told.warnings) == ("agentd", 2, ())
+        with pytest.raises(ImportFailed, match="not one of codex"):
+            await client.import_session(uri=first.as_uri(), kind="codex")
+
+
 async def test_documents_and_images_come_along() -> None:
     async with machine() as (_, _, client):
         cases = {name: input_of(case) for name, case in GOOD}

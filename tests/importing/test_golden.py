@@ -16,5 +16,4 @@ def test_golden(case: Path) -> None:
 
 
 def test_every_format_has_cases() -> None:
-    own = {"agentd"}  # has its tests beside the export
-    assert {case.parent.name for case in CASES} - {"none"} == set(get_args(ImportFormat)) - own
+    assert {case.parent.name for case in CASES} - {"none"} == set(get_args(ImportFormat))

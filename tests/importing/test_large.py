@@ -1,0 +1,102 @@
+"""Large files: memory follows a line and a turn, not the file."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentd.errors import RequestCancelled
+from agentd.importing.problems import MOST, Problems
+from agentd.importing.recognise import read_file
+from agentd.importing.source import Content, Lines
+from tests.importing.reads import drawn
+from tests.support.home import REPOSITORY
+
+MEASURE = """
+import resource, sys
+from contextlib import ExitStack
+from pathlib import Path
+from agentd.importing.opening import read_path
+from agentd.importing.counting import Target
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+with ExitStack() as stack:
+    before = peak()
+    reading = read_path(Path(sys.argv[1]), None, lambda: False, stack)
+    target = Target(lambda data: "", "2026-01-01T00:00:00.000Z")
+    for _ in reading.drafts(target):
+        pass
+    print(peak() - before, target.counts.turns, target.counts.tools)
+"""
+
+
+def line(kind: str, uuid: str, parent: str | None, content: object) -> bytes:
+    message = {"role": kind, "id": f"m{uuid}", "content": content}
+    return json.dumps({"type": kind, "uuid": uuid, "parentUuid": parent, "message": message}).encode() + b"\n"
+
+
+def measured(path: Path) -> tuple[int, int, int]:
+    """Megabytes beyond what the program itself takes, turns and tool calls; in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(path)], cwd=REPOSITORY, capture_output=True, text=True, timeout=100
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    memory, turns, tools = map(int, done.stdout.split())
+    return memory, turns, tools
+
+
+def test_memory_does_not_follow_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "large.jsonl"
+    with path.open("wb") as file:
+        for number in range(1000):
+            before = f"{number - 1}d" if number else None
+            file.write(line("user", f"{number}a", before, f"prompt {number}"))
+            call = {"type": "tool_use", "id": f"t{number}", "name": "read", "input": {}}
+            file.write(line("assistant", f"{number}b", f"{number}a", [call]))
+            result = {"type": "tool_result", "tool_use_id": f"t{number}", "content": f"{number} " * 20_000}
+            file.write(line("user", f"{number}c", f"{number}b", [result]))
+            file.write(line("assistant", f"{number}d", f"{number}c", [{"type": "text", "text": "done"}]))
+    assert path.stat().st_size > 75_000_000
+    memory, turns, tools = measured(path)
+    assert (turns, tools) == (1000, 1000)
+    assert memory < 30
+
+
+def test_a_line_of_a_hundred_megabytes_is_survived(tmp_path: Path) -> None:
+    path = tmp_path / "line.jsonl"
+    with path.open("wb") as file:
+        file.write(line("user", "a", None, "read it"))
+        file.write(line("assistant", "b", "a", [{"type": "tool_use", "id": "t", "name": "read", "input": {}}]))
+        result = {"type": "tool_result", "tool_use_id": "t", "content": "x" * 100_000_000}
+        file.write(line("user", "c", "b", [result]))
+        file.write(line("assistant", "d", "c", [{"type": "text", "text": "done"}]))
+    memory, turns, tools = measured(path)
+    assert (turns, tools) == (1, 1)
+    assert memory < 700
+
+
+def test_a_line_beyond_all_sense_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentd.importing.source.LONGEST_LINE", 2_000_000)
+    data = line("user", "a", None, "one") + b'{"x":"' + b"y" * 5_000_000 + b'"}\n' + line("user", "b", "a", "two")
+    result = drawn(read_file(Content(data), "input", None, lambda: False))
+    assert [turn.items[0].text for turn in result.turns] == ["one", "two"]
+    assert result.reading.problems.texts == ("Line 2 is too long: left out.",)
+
+
+def test_warnings_are_no_more_than_somebody_reads() -> None:
+    data = line("user", "a", None, "one") + b"damaged\n" * 10_000
+    texts = drawn(read_file(Content(data), "input", None, lambda: False)).reading.problems.texts
+    assert len(texts) == MOST + 1
+    assert texts[-1] == f"… and {10_000 - MOST:,} more like these."
+
+
+def test_an_import_that_nobody_wants_ends() -> None:
+    with pytest.raises(RequestCancelled):
+        list(Lines(Content(b'{"a":1}\n' * 10), lambda: True).all(Problems()))
+
+
+def test_a_message_that_is_nested_without_end_costs_itself() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    data = line("user", "a", None, "one") + b'{"type":"user","message":{"content":' + deep + b"}}\n"
+    assert len(drawn(read_file(Content(data), "input", None, lambda: False)).turns) == 1
