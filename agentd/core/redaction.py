@@ -222,7 +222,7 @@ def _ends_name(rest: str) -> bool:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    if value.startswith(("$", "%", "[redacted", "/", "./", "~")) or "..." in value or "***" in value or "${" in value:
+    if value.startswith(("$", "%", "[redacted", "./", "~")) or "..." in value or "***" in value or "${" in value:
         return False
     lowered = value.lower()
     if any(word in lowered for word in ("example", "placeholder", "your", "changeme", "dummy")):
