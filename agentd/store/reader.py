@@ -147,13 +147,14 @@ class Reader:
         if record is not None and line.data is None:
             # The checksum is of the whole line, which nobody holds.
             record = replace(record, flagged=False)
-        saved = (record,) if record is not None else lines.parse_damaged(data)[::-1] if data is not None else ()
-        if record is None:
-            self._report(segment, fd, line, "damaged, and left out. All else is used.")
-        elif record.flagged:
-            self._report(segment, fd, line, "the checksum does not fit. The record is used as it stands.")
         # A long line counts whole: it is for whoever reads a page to say what else fits beside it.
         place, size = Place(segment.number, line.end + 1), line.end - line.start
+        if record is not None:
+            if record.flagged:
+                self._report(segment, fd, line, "the checksum does not fit. The record is used as it stands.")
+            return (Found(record, place, line.start, size),) if void_after is None or record.seq <= void_after else ()
+        self._report(segment, fd, line, "damaged, and left out. All else is used.")
+        saved = lines.parse_damaged(data)[::-1] if data is not None else ()
         return tuple(
             Found(one, place, line.start, size) for one in saved if void_after is None or one.seq <= void_after
         )
