@@ -1,4 +1,4 @@
-"""The examples of ``docs/python-api.md`` run as they stand, print what the page says, and satisfy a strict checker."""
+"""The examples of ``agentd/PYTHON.md`` run as they stand, print what the page says, and satisfy a strict checker."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ from tests.support.messages_api.script import Answer, say
 
 pytestmark = pytest.mark.anyio
 
-PAGE = REPOSITORY / "docs" / "python-api.md"
+PAGE = REPOSITORY / "agentd" / "PYTHON.md"
 ANSWERS = {
     "What is 2 + 2?": "4",
     "Tell me a word.": "serendipity\n",
