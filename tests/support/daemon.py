@@ -2,7 +2,7 @@
 
 ``memory``: a workspace and connections in this process, joined by socket pairs, without the daemon around them.
 ``socket``: the daemon in this process, over its real socket. ``bridge``: ``agentd lsp`` for each client, which starts
-the daemon as a process of its own.
+the daemon as a process of its own. ``unfiled``, beside these: as ``memory``, on a store that is in memory too.
 """
 
 import asyncio
@@ -21,13 +21,17 @@ import keyring.backends.fail
 from agentd import __version__, clock, paths
 from agentd.counting import recount
 from agentd.server.lock import Lock, read_note
+from agentd.store.api import Store
 from agentd.store.files import Files
+from agentd.store.memory import MemoryStore
 from tests.support.home import Home, agentd
 from tests.support.pipe import Pipe, say_hello
 
-Way = Literal["memory", "socket", "bridge"]
+Way = Literal["memory", "socket", "bridge", "unfiled"]
 WAYS: tuple[Way, ...] = ("memory", "socket", "bridge")
 PATIENCE = 15.0
+UNFILED: dict[Path, MemoryStore] = {}
+"""What daemons without files keep, by home: one that is started again finds it."""
 
 
 class Daemon(Protocol):
@@ -237,11 +241,12 @@ class SocketDaemon(InProcess):
 
 
 class MemoryDaemon(InProcess):
-    """``files``: what its store does to the disk with, where a test wants that to fail."""
+    """``files``: what its store does to the disk with, where a test wants it to fail. ``store``: another than files."""
 
-    def __init__(self, home: Home, files: Files | None = None) -> None:
+    def __init__(self, home: Home, files: Files | None = None, store: Store | None = None) -> None:
         super().__init__(home)
         self.files = files
+        self.store = store
         self.dialled = 0
 
     async def _live(self) -> None:
@@ -258,7 +263,7 @@ class MemoryDaemon(InProcess):
             info = Info(self._end, self.connections)
             async with anyio.create_task_group() as tasks:
                 project = Path(paths.project_dir(str(self.home.data), str(self.home.root)))
-                store = FileStore(project, str(self.home.root), files=self.files)
+                store = self.store or FileStore(project, str(self.home.root), files=self.files)
                 models = ModelCatalog(settings, self.home.data)
                 self.workspace = workspace = Workspace(self.home.root, store, models, settings)
                 await workspace.start()
@@ -303,7 +308,8 @@ async def daemon_of(way: Way, home: Home) -> AsyncIterator[Daemon]:
         if way == "bridge":
             daemon = BridgeDaemon(home)
         else:
-            daemon = MemoryDaemon(home) if way == "memory" else SocketDaemon(home)
+            unfiled = UNFILED.setdefault(home.base, MemoryStore()) if way == "unfiled" else None
+            daemon = SocketDaemon(home) if way == "socket" else MemoryDaemon(home, store=unfiled)
             await daemon.start()
         stack.push_async_callback(daemon.stop)
         yield daemon
