@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from agentd.core.records import mark_draft
 from agentd.errors import InvalidParams, SessionNotFound
-from agentd.protocol import Item, Turn
+from agentd.protocol import Item, ListParams, Turn
 from agentd.store.api import QueuedPrompt, SessionLog, Store
 from agentd.store.files import Files
 from agentd.store.memory import MemoryStore
@@ -352,6 +352,8 @@ class Sessions(RuleBasedStateMachine):
         listed = self.run(self.store.list_metadata())
         expected = {session_id: (model.name, model.status) for session_id, model in self.model.items()}
         assert {one.id: (one.name, one.status) for one in listed} == expected and len(listed) == len(expected)
+        page = self.run(self.store.index.page(ListParams(status="all", limit=1000)))
+        assert {row.id for row in page.rows} == set(expected) and page.total == len(expected)
 
 
 def told(turn: Turn) -> ModelTurn:
