@@ -111,7 +111,8 @@ def _tell_branches(
             above = parents[id(above)]
         if above is None or id(above) not in within:
             roots.append(node)
-        within.add(id(node))
+        # What was walked over once is known: many prompts may hang on one long branch.
+        within |= {id(node), *seen}
     if roots:
         places = ", ".join(f"{node.place.line:,}" for node in roots[:5]) + (", …" if len(roots) > 5 else "")
         branches = "one other branch" if len(roots) == 1 else f"{len(roots)} other branches"

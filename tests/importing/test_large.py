@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,16 @@ def test_a_message_that_is_nested_without_end_costs_itself() -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     data = line("user", "a", None, "one") + b'{"type":"user","message":{"content":' + deep + b"}}\n"
     assert len(drawn(read_file(Content(data), "input", None, lambda: False)).turns) == 1
+
+
+def test_many_prompts_on_one_long_branch_are_soon_told() -> None:
+    """Each hangs on the end of a branch of thousands of lines that the conversation does not have."""
+    lines = [line("user", "p", None, "one"), line("assistant", "q", "p", "reply")]
+    lines += [line("assistant", f"b{number}", f"b{number - 1}" if number else "p", "…") for number in range(5000)]
+    lines += [line("user", f"c{number}", "b4999", f"left {number}") for number in range(5000)]
+    lines += [line("user", "z", "q", "two")]
+    begun = time.process_time()
+    result = drawn(read_file(Content(b"".join(lines)), "input", None, lambda: False))
+    assert time.process_time() - begun < 10
+    assert [turn.items[0].text for turn in result.turns] == ["one", "two"]
+    assert "5000 prompts" in result.reading.problems.texts[-1]
