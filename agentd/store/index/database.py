@@ -15,7 +15,7 @@ from agentd.protocol import Session
 from agentd.store.files import Files
 
 NAME = "index.sqlite3"
-VERSION = 1
+VERSION = 2
 SHIFT = 24
 """A document's rowid is its session's number, shifted by so many bits, and its own: a range of rowids is a session."""
 NAMES = 1 << 23
@@ -91,7 +91,6 @@ CREATE TABLE turns (
 CREATE VIRTUAL TABLE words USING fts5 (
     text, content = '', prefix = '1 2 3', tokenize = 'unicode61 remove_diacritics 2'
 );
-CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, 'row');
 """
 
 

@@ -46,6 +46,7 @@ class FileIndex:
         self._building: asyncio.Task[None] | None = None
         self._listed = asyncio.Event()
         self._swept = asyncio.Event()
+        self._totals = listing.Totals()
         self._hopeless = False
         self._closed = False
         self._watch: Watch | None = None
@@ -57,7 +58,8 @@ class FileIndex:
 
     async def page(self, asked: ListParams, without: Collection[str] = ()) -> Selection:
         return await self._ask(
-            lambda connection: listing.page(connection, asked, without), lambda: self._plain.page(asked, without)
+            lambda connection: listing.page(connection, asked, without, self._totals),
+            lambda: self._plain.page(asked, without),
         )
 
     async def known_as(self, wanted: str) -> Sequence[Known]:
@@ -116,7 +118,7 @@ class FileIndex:
             self._thread.post(lambda connection: rows.remove(connection, session_id))
 
     async def close(self) -> None:
-        """In step with the files, if it was by now; else the next start looks at all of them."""
+        """Its rows are in step with the files, if they were by now; else the next start looks at all of them first."""
         if self._closed:
             return
         if self._building is not None and not self._hopeless:
@@ -125,7 +127,7 @@ class FileIndex:
         if self._watch is not None:
             self._watch.close()
         if self._building is not None:
-            clean = self._swept.is_set() and not self._upkeep.following
+            clean = self._listed.is_set() and not self._hopeless and not self._upkeep.writing
             self._building.cancel()
             await asyncio.wait([self._building])
             self._listed.set()
@@ -163,6 +165,7 @@ class FileIndex:
         before, self._building = self._building, None
         if before is not None:
             before.cancel()
+        self._totals = listing.Totals()
         self._thread.life += 1
         self._building = asyncio.get_running_loop().create_task(self._build(anew=True))
 
@@ -174,7 +177,7 @@ class FileIndex:
             meta = await self._thread.open(reading.boot(), anew=anew)
             life = self._thread.life
             fresh = meta.get("building") == "1"
-            await self._upkeep.bring_in(all_stamps=not fresh and meta.get("clean") != "1")
+            await self._upkeep.bring_in(all_stamps=meta.get("clean") != "1")
             self._listed.set()
             await self._upkeep.sweep(fresh=fresh)
             self._swept.set()

@@ -1,7 +1,7 @@
 """Lists, names and counts from the index. Blocking: call from the index's thread."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from agentd.core.lookup import CANDIDATES, SHORTEST_PREFIX, Known, words_of
@@ -11,6 +11,7 @@ from agentd.store.finding import Row, Selection
 from agentd.store.index.database import sound
 
 _LAST = "\U0010ffff"
+_TOTALS = 100
 _ORDER = {
     "lastActive": "s.last_active DESC, s.id",
     "created": "s.created DESC, s.id",
@@ -19,7 +20,27 @@ _ORDER = {
 _KEY = {"lastActive": "0, s.last_active", "created": "0, s.created", "name": "s.unnamed, s.folded"}
 
 
-def page(connection: sqlite3.Connection, asked: ListParams, without: Collection[str]) -> Selection:
+class Totals:
+    """How many sessions match, kept until something is written: to count is most of what a page costs."""
+
+    def __init__(self) -> None:
+        self._changes = -1
+        self._known: dict[tuple[str, ...], int] = {}
+
+    def count(self, connection: sqlite3.Connection, matching: str, values: Sequence[Any]) -> int:
+        if connection.total_changes != self._changes or len(self._known) > _TOTALS:
+            self._changes = connection.total_changes
+            self._known.clear()
+        key = (matching, *map(str, values))
+        if key not in self._known:
+            counting = f"SELECT count(*) FROM sessions s WHERE {matching}"  # noqa: S608
+            (self._known[key],) = connection.execute(counting, values).fetchone()
+        return self._known[key]
+
+
+def page(
+    connection: sqlite3.Connection, asked: ListParams, without: Collection[str], totals: Totals | None = None
+) -> Selection:
     """See ``SessionIndex.page``."""
     where, values = _where(asked)
     if without:
@@ -27,7 +48,7 @@ def page(connection: sqlite3.Connection, asked: ListParams, without: Collection[
         where.append(f"s.id NOT IN ({', '.join('?' * len(without))})")
         values += without
     matching = " AND ".join(where) or "1"
-    (total,) = connection.execute(f"SELECT count(*) FROM sessions s WHERE {matching}", values).fetchone()  # noqa: S608
+    total = (totals or Totals()).count(connection, matching, values)
     if asked.cursor is not None:
         after, more = _after(place_in(asked.cursor, asked.sort), asked.sort)
         matching += f" AND {after}"

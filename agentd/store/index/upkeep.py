@@ -139,9 +139,9 @@ class Upkeep:
                 logger.warning("the index could not follow: %s", type(error).__name__)
 
     @property
-    def following(self) -> bool:
-        """Something is being read, or waits to be."""
-        return bool(self._following)
+    def writing(self) -> bool:
+        """Rows are being read from files: not all may be in."""
+        return bool(self._fresher)
 
     async def settled(self, seconds: float) -> None:
         """Until what was begun is done, but no longer."""
