@@ -65,10 +65,10 @@ class _Turns:
             except (ValidationError, RecursionError):
                 self._problems.damaged(place, "cannot be read", "Turn")
                 continue
-            number = numbers[turn.number] = len(numbers) + 1 if turn.number not in numbers else numbers[turn.number]
-            if number < len(numbers):
+            if turn.number in numbers:
                 self._problems.damaged(place, "is there twice", "Turn")
                 continue
+            number = numbers[turn.number] = len(numbers) + 1
             yield from self._records(turn, number, numbers, target)
 
     def _records(self, turn: Turn, number: int, numbers: dict[int, int], target: Target) -> Iterator[Draft]:

@@ -11,7 +11,7 @@ import pytest
 import agentd
 from agentd.client.typed import Client
 from agentd.errors import ImportFailed, InvalidName, InvalidParams
-from agentd.protocol import ChatParams, ImportParams, ImportResult
+from agentd.protocol import ChatParams, ImportParams, ImportResult, TurnEvent
 from tests.importing.golden import CASES, IDS, input_of
 from tests.support.daemon import SocketDaemon, environment
 from tests.support.home import KEY, Home, make_home
@@ -101,6 +101,18 @@ async def test_our_own_export_comes_back_as_it_was(tmp_path: Path) -> None:
         assert (told.format, told.session.turn_count, told.warnings) == ("agentd", 2, ())
         with pytest.raises(ImportFailed, match="not one of codex"):
             await client.import_session(uri=first.as_uri(), kind="codex")
+
+
+async def test_a_turn_that_was_interrupted_there_can_be_retried_here() -> None:
+    async with machine([say("You are welcome.")]) as (_, api, client):
+        case = next(input_of(case) for name, case in GOOD if name == "claude-code/interrupted")
+        session = (await client.import_session(uri=case.as_uri())).session
+        assert session.last_turn == "interrupted"
+        *_, last = [event async for event in client.retry(session.id)]
+        assert isinstance(last, TurnEvent)
+        assert (last.turn.status, last.turn.retry_of) == ("completed", 6)
+        messages = api.requests[0].body["messages"]
+        assert [block.get("text") for block in messages[-1]["content"]] == ["Thanks"]
 
 
 async def test_documents_and_images_come_along() -> None:

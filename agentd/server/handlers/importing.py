@@ -137,7 +137,7 @@ class _Import:
         child_id = f"{parent.id}-{agent}-{uuid.uuid4().hex[:8]}"
         try:
             session = await self._make(child_id, child, {"parent_id": parent.id, "trace_id": parent.id})
-        except ImportFailed as error:
+        except AgentdError as error:
             reading.problems.note(f"A sub-agent's transcript ({child.id[:60]}) was left out: {error.message}")
             return
         for text in child.problems.texts:
