@@ -1,6 +1,5 @@
 """From a failure to what a person reads: one or two lines, and the exit code. Never a traceback."""
 
-import os
 from dataclasses import dataclass
 
 from agentd.client.failures import ConnectionLost
@@ -45,7 +44,6 @@ HINTS: dict[str, str] = {
     "requestFailed": "The daemon's log may say more: 'agentd logs'.",
 }
 REASONS: dict[str, str] = {
-    "authentication": "Set the key anew with 'agentd key set', or ANTHROPIC_API_KEY.",
     "network": "Check the connection ('agentd doctor').",
     "tooLong": "Send less of the earlier turns: 'agentd session clear ID --keep 10'.",
 }
@@ -79,8 +77,6 @@ def _hint(error: AgentdError) -> str | None:
 
 def reason_hint(reason: str) -> str | None:
     """What to do about a model call that failed for this reason."""
-    if reason == "authentication" and os.environ.get("ANTHROPIC_API_KEY"):  # it wins over a kept one
-        return "The key in ANTHROPIC_API_KEY was used: set it anew, or unset it and use 'agentd key set'."
     return REASONS.get(reason)
 
 

@@ -150,9 +150,7 @@ class ClaudeModel:
             )
         target = endpoint(found.base_url, found.key, found.bearer, environment)
         client = await self._clients.get(target)
-        where = Where(
-            request.model, target.host, f"the key is from {found.source}; {Where.key_hint}", found.key, target.port
-        )
+        where = Where(request.model, target.host, _key_hint(found.source), found.key, target.port)
         async with aclosing(converse(client, request, self._traits, self._settings.stall_seconds, where)) as events:
             async for event in events:
                 yield event
@@ -213,3 +211,10 @@ def _failure(error: Exception, where: Where, *, begun: bool) -> ModelFailed:
     # AssertionError, JSON and UTF-8 errors and what newer SDKs may think of: the answer was none of the API's.
     _log.debug("The reply of %s could not be read: %s", where.host, type(error).__name__)
     return faults.bad_reply(f"{where.host} sent what cannot be read ({type(error).__name__})")
+
+
+def _key_hint(source: str) -> str:
+    """Where the key is from, and what to do about it: a variable of the environment wins over a kept key."""
+    if source.startswith("ANTHROPIC_"):
+        return f"the key is from {source}: set another one there, or unset it and keep one with `agentd key set`"
+    return f"the key is from {source}; {Where.key_hint}"

@@ -115,7 +115,7 @@ def network(where: Where, error: BaseException, *, begun: bool = False) -> Model
         cause = deeper
     text = where.quote(str(cause)) or type(cause).__name__
     what = "The connection to {} broke: {}" if begun else "Cannot reach {}: {}. The prompt is kept; retry when online."
-    address = f"{where.host}:{where.port}" if where.port else where.host
+    address = f"{where.host}:{where.port}" if where.port and not begun else where.host
     return ModelFailed(what.format(address, text), "network", retryable=True)
 
 

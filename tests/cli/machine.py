@@ -26,6 +26,18 @@ PATIENCE = 30
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07|\r")
 ON_TERMINAL = "import fcntl, os, sys, termios as t; fcntl.ioctl(0, t.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
+MAKE_SESSIONS = """
+import asyncio, sys
+import agentd
+
+async def main():
+    async with agentd.connect() as client:
+        for number in range(int(sys.argv[1])):
+            await client.new(f"more {number}")
+
+asyncio.run(main())
+"""
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -192,6 +204,11 @@ class Machine:
         """``agentd`` on a terminal."""
         environment = {**self.environment(), "TERM": term}
         return Terminal(agentd(*arguments), environment, str(self.home.root), size)
+
+    def make_sessions(self, count: int) -> None:
+        """So many sessions without a prompt, by one process."""
+        subprocess.run([sys.executable, "-P", "-c", MAKE_SESSIONS, str(count)], env=self.environment(),
+                       cwd=self.home.root, timeout=PATIENCE * 2, check=True)  # fmt: skip
 
     def first_session(self) -> dict[str, Any]:
         """The session used last."""

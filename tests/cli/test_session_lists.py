@@ -42,8 +42,7 @@ def test_tags_are_added_and_removed(machine: Machine) -> None:
 
 
 def test_a_list_says_how_many_there_are(machine: Machine) -> None:
-    for number in range(20):
-        machine.ok("session", "new", f"more {number}")
+    machine.make_sessions(20)
     shown = machine.ok("session", "list")
     assert len(shown.out.splitlines()) == 21
     assert "20 of 23" in shown.err
@@ -74,7 +73,9 @@ def test_colours_only_where_they_are_wanted(machine: Machine) -> None:
 
 def test_how_the_last_turn_ended(make_machine: MakeMachine) -> None:
     machine = make_machine([Http(401), say("one")])
-    assert machine.run("chat", "--session", "broken", "Do it").code == 1
+    refused = machine.run("chat", "--session", "broken", "Do it")
+    assert refused.code == 1
+    assert "from ANTHROPIC_API_KEY: set another one there" in refused.err
     assert " failed " in machine.ok("session", "list").out
     short = machine.first_session()["id"][:8]
     assert f"Last Turn: failed — agentd session retry {short}" in machine.ok("session", "show", "broken").out
