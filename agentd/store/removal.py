@@ -12,7 +12,7 @@ from stat import S_ISREG
 
 from agentd.errors import SessionNotFound
 from agentd.store.api import Remains
-from agentd.store.files import Files, loading, saving
+from agentd.store.files import Files, saving
 from agentd.store.queue import read_queue
 
 DELETED = ".deleted-"
@@ -31,16 +31,20 @@ class Removal:
         """What removing each of them frees, in this order: what a fork shares is freed by whoever goes last."""
         left: dict[tuple[int, int], int] = {}
         found = []
-        with loading():
-            for session_id in session_ids:
-                directory = self._sessions / session_id
-                freed = 0
+        for session_id in session_ids:
+            directory = self._sessions / session_id
+            freed = documents = queued = 0
+            # What cannot be read of one is not counted: it can be removed all the same, and the others are.
+            with suppress(OSError):
                 for status in self._all_files(directory, session_id):
                     inode = (status.st_dev, status.st_ino)
                     left[inode] = left.get(inode, status.st_nlink) - 1
                     freed += status.st_size if left[inode] <= 0 else 0
+            with suppress(OSError):
                 documents = sum(1 for status in self._documents(session_id) if S_ISREG(status.st_mode))
-                found.append(Remains(session_id, freed, documents, len(read_queue(self._files, directory).waiting)))
+            with suppress(OSError):
+                queued = len(read_queue(self._files, directory).waiting)
+            found.append(Remains(session_id, freed, documents, queued))
         return tuple(found)
 
     def bury(self, session_id: str) -> None:

@@ -54,6 +54,7 @@ async def test_requests_in_the_middle_of_it_find_nothing_afterwards() -> None:
     async with world([say("one")]) as here:
         session = await here.new(name="goes")
         await here.one.request("agentd/chat", {"sessionId": session, "prompt": "1"})
+        await here.one.request("agentd/session/name", {"sessionId": session, "name": "goes soon"})
         here.disk.hold("sessions")
         deleting = here.two.begin("agentd/session/delete", {"sessionId": session, "confirm": True})
         await here.waiting()
@@ -77,7 +78,7 @@ async def test_requests_in_the_middle_of_it_find_nothing_afterwards() -> None:
             assert getattr(told.value, "kind", None) == "sessionNotFound", asked.method
         assert await ids(here) == set()
         # A name is free again, and nothing of it is left on the disk.
-        again = await here.new(name="goes")
+        again = await here.new(name="goes soon")
         assert [path.name for path in (here.home.data / "projects").glob("*/sessions/*")] == [again]
 
 
@@ -85,6 +86,8 @@ async def test_a_crash_in_the_middle_of_it_leaves_it_whole_or_gone() -> None:
     async with world([say("one")]) as here:
         session = await here.new()
         await here.one.request("agentd/chat", {"sessionId": session, "prompt": "1"})
+        # After this nothing of the session is still to be written: the next sync is the deletion's.
+        await here.one.request("agentd/session/name", {"sessionId": session, "name": "whole or gone"})
         before = here.snapshot()
         here.disk.hold("sessions")
         deleting = here.two.begin("agentd/session/delete", {"sessionId": session, "confirm": True})
@@ -149,6 +152,20 @@ async def test_one_that_cannot_be_deleted_is_named_and_the_rest_goes() -> None:
         assert second[:8] in problem and "Permission denied" in problem
         here.disk.mend()
         assert await ids(here) == {second}
+
+
+async def test_one_that_cannot_be_opened_goes_all_the_same() -> None:
+    async with world([]) as here:
+        first, second, third = await old_ones(here, ".a", ".b", ".c")
+        for session in (first, second):
+            (place,) = (here.home.data / "projects").glob(f"*/sessions/{session}")
+            (place / "queue.jsonl").mkdir()
+            assert (await here.one.refused("agentd/session/resume", {"sessionId": session})).kind == "loadFailed"
+        gone = await here.one.request("agentd/session/delete", {"sessionId": first, "confirm": True})
+        assert gone["deleted"] == [first] and gone["bytes"] > 0
+        done = await here.two.request("agentd/session/cleanup", {"dryRun": False})
+        assert {session["id"] for session in done["sessions"]} == {second, third} and not done["problems"]
+        assert await ids(here) == set()
 
 
 async def test_what_nobody_has_looked_at_stays() -> None:
