@@ -61,6 +61,10 @@ class ProjectFolder:
         """The session's documents, by name."""
         return await anyio.to_thread.run_sync(_documents, self._path / "sessions" / session_id)
 
+    async def counts(self) -> dict[str, int]:
+        """How many documents there are, by session."""
+        return await anyio.to_thread.run_sync(_counts, self._path / "sessions")
+
     def documents_uri(self, session_id: str) -> str:
         """Of the directory of the session's documents, there or not."""
         return (self._path / "sessions" / session_id).as_uri()
@@ -209,6 +213,16 @@ def _first_line(path: Path) -> str:
         raise ValueError("not a regular file")
     with path.open(encoding="utf-8") as file:
         return file.readline(4096).rstrip("\n")
+
+
+def _counts(sessions: Path) -> dict[str, int]:
+    if sessions.is_symlink() or sessions.parent.is_symlink():
+        return {}
+    try:
+        directories = [entry for entry in os.scandir(sessions) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return {}
+    return {entry.name: len(_documents(Path(entry.path))) for entry in directories}
 
 
 def _documents(directory: Path) -> tuple[DocumentInfo, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from agentd import config
+from agentd.counting import recount
 from agentd.models.catalog import ModelCatalog
 from agentd.server import takeover
 from agentd.server.daemon import Daemon, Hosted
@@ -30,5 +31,6 @@ async def assemble(daemon: Daemon) -> tuple[Hosted, float]:
     workspace = Workspace(root, store, ModelCatalog(settings, data), settings)
     workspace.folder.identity = settled.project_id
     await workspace.start()
+    workspace.tasks.spawn(recount(workspace))
     await daemon.open(workspace, HANDLERS, COMMANDS, lambda connection: Context(workspace, connection, daemon))
     return workspace, settings.idle_minutes
