@@ -231,9 +231,7 @@ class FileStore:
         log = FileSessionLog(self._files, directory, loaded, self._writers, self._readers, self)
         await log.recover()
         self._open[session_id] = log
-        # As it is now, should a hand have edited it; and what the index has not read of it, all of a new one.
-        self.wrote(log.metadata)
-        self.grew(session_id)
+        self.index.opened(log.metadata, log.segments)
         return log
 
     def closed(self, log: FileSessionLog) -> None:

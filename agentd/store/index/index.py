@@ -24,6 +24,7 @@ from agentd.store.index.snippets import read_back
 from agentd.store.index.thread import IndexThread, Work
 from agentd.store.index.upkeep import Keeper, Upkeep, worn
 from agentd.store.index.watch import Watch
+from agentd.store.transcript import Segment
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -73,8 +74,7 @@ class FileIndex:
     async def search(
         self, terms: Sequence[Term], status: ListStatus, limit: int, after: Place | None = None
     ) -> Matches:
-        self.start()
-        await self._upkeep.settled(FOLLOW_SECONDS)
+        await self._followed()
         found = await self._ask(lambda connection: searching.search(connection, terms, status, limit, after), _nothing)
         if self._hopeless:
             return await self._plain.search(terms, status, limit, after)
@@ -92,7 +92,7 @@ class FileIndex:
             with suppress(sqlite3.Error):
                 await self._when(self._listed)
                 await self._upkeep.read_transcripts([session_id])
-        await self._upkeep.settled(FOLLOW_SECONDS)
+        await self._followed()
         return await self._ask(
             lambda connection: using.use(connection, session_id), lambda: self._plain.use(session_id)
         )
@@ -103,9 +103,14 @@ class FileIndex:
             self._watch = Watch(self._sessions, self._upkeep, self._thread, self._keeper, noticed)
 
     def wrote(self, metadata: Metadata) -> None:
-        """A session's metadata is on disk: made, changed, or read at its opening."""
+        """A session's metadata was written."""
         if self._building is not None:
             self._upkeep.note(metadata)
+
+    def opened(self, metadata: Metadata, segments: Sequence[Segment]) -> None:
+        """A session was opened, or made: as it is now, should the index know it as something else."""
+        if self._building is not None and not self._closed:
+            self._upkeep.opened(metadata, segments)
 
     def grew(self, session_id: str) -> None:
         """A turn ended, or a mark was set: there is more in the transcript."""
@@ -149,6 +154,11 @@ class FileIndex:
             except RuntimeError:
                 raise LoadFailed("the store is closed") from None
         return await plainly()
+
+    async def _followed(self) -> None:
+        """Until what was said so far is read, for a moment at most."""
+        await self._ask(lambda _: None, _none)
+        await self._upkeep.settled(FOLLOW_SECONDS)
 
     async def _when(self, event: asyncio.Event) -> None:
         await event.wait()
@@ -197,6 +207,10 @@ class FileIndex:
         self._hopeless = True
         self._listed.set()
         self._swept.set()
+
+
+async def _none() -> None:
+    return None
 
 
 async def _nothing() -> searching.Found:

@@ -108,11 +108,15 @@ class IndexThread:
 
     def _settle(self) -> None:
         if self._connection is not None:
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _close(self, clean: bool) -> None:
         with suppress(sqlite3.Error):
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("COMMIT")
             if self._connection is not None and clean:
                 set_meta(self._connection, clean="1")
         self._let_go()

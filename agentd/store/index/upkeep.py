@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -21,6 +22,7 @@ from agentd.store.index.documents import Batch
 from agentd.store.index.reading import Piece
 from agentd.store.index.rows import SessionRow
 from agentd.store.index.thread import IndexThread
+from agentd.store.metadata_file import NAME as METADATA
 from agentd.store.transcript import Segment
 
 T = TypeVar("T")
@@ -119,6 +121,23 @@ class Upkeep:
             fresher.add(metadata.id)
         directory = self._sessions / metadata.id
         self._thread.post(partial(_put_written, self._files, directory, metadata))
+
+    def opened(self, metadata: Metadata, segments: Sequence[Segment]) -> None:
+        """A session was opened: should a hand have edited it, or should it be new, that is noted."""
+        for fresher in self._fresher:
+            fresher.add(metadata.id)
+        loop = asyncio.get_running_loop()
+
+        def behind() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._follow_unless_closed, metadata.id)
+
+        directory = self._sessions / metadata.id
+        self._thread.post(partial(_put_opened, self._files, directory, metadata, segments, behind))
+
+    def _follow_unless_closed(self, session_id: str) -> None:
+        if not self.closed:
+            self.follow(session_id)
 
     def follow(self, session_id: str) -> None:
         """Its transcript has grown: read what is new, some time soon."""
@@ -221,6 +240,21 @@ def _put_all(put: Sequence[SessionRow], connection: sqlite3.Connection) -> None:
 
 def _put_written(files: Files, directory: Path, metadata: Metadata, connection: sqlite3.Connection) -> None:
     rows.put_all(connection, [reading.row_of(files, directory, metadata)])
+
+
+def _put_opened(
+    files: Files,
+    directory: Path,
+    metadata: Metadata,
+    segments: Sequence[Segment],
+    behind: Callable[[], None],
+    connection: sqlite3.Connection,
+) -> None:
+    known = connection.execute("SELECT stamp, log_stamp FROM sessions WHERE id = ?", (metadata.id,)).fetchone()
+    if known is None or known[0] != reading.stamp(files, directory / METADATA):
+        rows.put_all(connection, [reading.row_of(files, directory, metadata)])
+    if known is None or known[1] != reading.log_stamp(files, segments):
+        behind()
 
 
 def _remove_all(names: Sequence[str], connection: sqlite3.Connection) -> None:
