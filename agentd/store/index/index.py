@@ -24,6 +24,7 @@ from agentd.store.index.snippets import read_back
 from agentd.store.index.thread import IndexThread, Work
 from agentd.store.index.upkeep import Keeper, Upkeep, worn
 from agentd.store.index.watch import Watch
+from agentd.store.names import ID
 from agentd.store.transcript import Segment
 
 T = TypeVar("T")
@@ -64,6 +65,9 @@ class FileIndex:
         )
 
     async def known_as(self, wanted: str) -> Sequence[Known]:
+        if not self._listed.is_set() and ID.fullmatch(wanted) and self._files.is_directory(self._sessions / wanted):
+            # Whoever names a session by its full id does not wait until all have been looked at.
+            return [Known(wanted, None, None)]
         return await self._ask(
             lambda connection: listing.known_as(connection, wanted), lambda: self._plain.known_as(wanted)
         )
