@@ -64,6 +64,7 @@ class TurnSum:
     prompts: set[str] = field(default_factory=set)
     speaker: str = ""
     again: bool = False
+    compacts: bool = False
 
     def add(self, record: Record) -> None:
         body, kind = record.body, record.kind
@@ -73,6 +74,7 @@ class TurnSum:
         if kind == "turn":
             self.model = model if isinstance(model := body.get("model"), str) else self.model
             self.again = self.again or body.get("retryOf") is not None
+            self.compacts = self.compacts or body.get("compacted") is not None
             usage = body.get("usage")
             self.usage = usage if isinstance(usage, dict) else self.usage
         elif kind == "prompt":
@@ -93,7 +95,9 @@ class TurnSum:
         cost = float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
         users = max(self.users - self.again, 0)
         calls, results = len(self.tools), sum(self.tools.values())
-        return (number, self.turn, self.day, self.model, users, self.assistants, calls, results, *tokens, cost)
+        # A summary is no message of the conversation.
+        assistants = 0 if self.compacts else self.assistants
+        return (number, self.turn, self.day, self.model, users, assistants, calls, results, *tokens, cost)
 
 
 _MOST = 1 << 40
