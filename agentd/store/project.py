@@ -84,9 +84,10 @@ class FileStore:
         if self._files.is_directory(self._sessions):
             # Beside what follows: who connects first asks for a list.
             self.index.start()
-        cut_off = await self._write(self._start)
+        await self._write(self._prepare)
+        # It opens while we look for what was cut off.
         self.index.start()
-        return cut_off
+        return await self._write(self._tidy_up)
 
     async def list_metadata(self) -> Sequence[Metadata]:
         # The files may hold what is not acknowledged yet, or was refused and could not be taken back.
@@ -278,24 +279,27 @@ class FileStore:
 
     # What follows runs in workers.
 
-    def _start(self) -> tuple[str, ...]:
+    def _prepare(self) -> None:
         with saving("project"):
             self._files.ensure_directory(self._sessions)
         self._make_private()
         notes: list[str] = []
         self._newer = self._identity.record(notes)
-        cut_off = []
+        self._problems = {"start": tuple(notes)}
+
+    def _tidy_up(self) -> tuple[str, ...]:
+        """Finish what was half made and half deleted; the sessions whose turn was cut off."""
+        notes: list[str] = []
         with loading():
-            for name in self._files.directories(self._sessions):
-                directory = self._sessions / name
+            names = self._files.directories(self._sessions)
+            for name in names:
                 if name.startswith(DELETED):
                     self._finish_removal(name.removeprefix(DELETED), notes)
                 elif name.startswith(_NEW):
-                    self._tidy(directory, notes)
-                elif _ID.fullmatch(name) and self._files.exists(directory / JOURNAL):
-                    cut_off.append(name)
-        self._problems = {"start": tuple(notes)}
-        return tuple(cut_off)
+                    self._tidy(self._sessions / name, notes)
+            cut_off = self._files.having(self._sessions, names, JOURNAL)
+        self._problems["start"] += tuple(notes)
+        return tuple(name for name in cut_off if _ID.fullmatch(name))
 
     def _make_private(self) -> None:
         above = self._directory.parents if self._home is not None and self._home in self._directory.parents else ()
