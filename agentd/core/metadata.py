@@ -94,7 +94,8 @@ def checked_name(name: str) -> str:
 def session_view(metadata: Metadata, state: SessionState, *, background: bool = False) -> Session:
     """What clients see of a session in this live state."""
     known = metadata.model_dump(exclude={"version", "config", "agent_overlay", "forked_from", "unseen_turn", "usage"})
-    fields = {key: value for key, value in known.items() if key in Session.model_fields}
+    shown = Session.model_fields  # asked once: pydantic makes it anew each time
+    fields = {key: value for key, value in known.items() if key in shown}
     fork = metadata.forked_from
     return Session(
         **fields,

@@ -118,7 +118,8 @@ class Files:
 
     def names(self, path: Path) -> list[str]:
         """What a directory holds."""
-        return [entry.name for entry in path.iterdir()]
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries]
 
     def directories(self, path: Path) -> list[str]:
         """The names of real directories in it; links to directories are none of ours."""
