@@ -17,6 +17,7 @@ from agentd.core.fold import is_open
 from agentd.core.metadata import Metadata
 from agentd.core.records import Draft, Record
 from agentd.errors import AgentdError, SessionInUse, SessionNotFound, StoreFailed
+from agentd.store import closing
 from agentd.store.api import Remains, SessionLog
 from agentd.store.blobs import link_blobs
 from agentd.store.files import Files, loading, saving, words
@@ -84,10 +85,9 @@ class FileStore:
         if self._files.is_directory(self._sessions):
             # Beside what follows: who connects first asks for a list.
             self.index.start()
-        await self._write(self._prepare)
-        # It opens while we look for what was cut off.
+        in_order = await self._write(self._prepare)
         self.index.start()
-        return await self._write(self._tidy_up)
+        return () if in_order else await self._write(self._tidy_up)
 
     async def list_metadata(self) -> Sequence[Metadata]:
         # The files may hold what is not acknowledged yet, or was refused and could not be taken back.
@@ -196,6 +196,9 @@ class FileStore:
             if log is not None:
                 await log.close()
         await self.index.close()
+        if not self._newer:
+            with suppress(StoreFailed):
+                await self._write(partial(closing.leave, self._files, self._directory, self._sessions))
         self._writers.shutdown(wait=False)
         self._readers.shutdown(wait=False)
 
@@ -279,13 +282,15 @@ class FileStore:
 
     # What follows runs in workers.
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> bool:
+        """Make what is missing. True: the store was closed in order, and nothing in it waits to be tidied."""
         with saving("project"):
             self._files.ensure_directory(self._sessions)
         self._make_private()
         notes: list[str] = []
         self._newer = self._identity.record(notes)
         self._problems = {"start": tuple(notes)}
+        return closing.lift(self._files, self._directory)
 
     def _tidy_up(self) -> tuple[str, ...]:
         """Finish what was half made and half deleted; the sessions whose turn was cut off."""
