@@ -12,6 +12,7 @@ ASK: Final = (
 )
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _QUOTES = "\"'`*_#«»“”‘’„‚「」『』 \t"
+_MARKUP = re.compile(r"\*\*|`")
 _LABEL = re.compile(r"^(?:title|name|session name|conversation name|titel|titre|título)\s*[:\uff1a]\s*", re.IGNORECASE)
 _OPENING = re.compile(
     r"^(?:(?:hi|hello|hey|ok|okay|so|well|please|and|also|now|thanks)\b[\s,.!:;-]*"
@@ -41,7 +42,8 @@ def from_reply(reply: str) -> str | None:
 
 def _printable(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
-    return "".join(char if char.isprintable() or char == "\u200d" else " " for char in text)
+    plain = _MARKUP.sub("", text)
+    return "".join(char if char.isprintable() or char == "\u200d" else " " for char in plain)
 
 
 def _cut(text: str) -> str | None:

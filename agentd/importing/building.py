@@ -6,6 +6,7 @@ Holds one turn. Times are the originals'; where one is missing, the last known o
 from collections.abc import Iterator
 from typing import Any
 
+from agentd.core.prices import PriceTable
 from agentd.core.records import Draft, item_draft, mark_draft, system_draft, turn_draft
 from agentd.importing import values as v
 from agentd.importing.counting import Target
@@ -16,6 +17,8 @@ INTERRUPTED = "This turn was interrupted in the program that it was imported fro
 LONGEST_SYSTEM = 64_000
 """Characters of all system texts of a session: they go along with every request."""
 LONGEST_ID = 500
+_PRICES = PriceTable()
+"""What the calls would have cost by the public prices: a subscription's are paid otherwise."""
 
 
 class TurnBuilder:
@@ -219,7 +222,8 @@ class TurnBuilder:
             error = Problem(kind="interrupted", message=INTERRUPTED, retryable=True)
         usage: Usage | None = None
         for one in self._used.values():
-            usage = usage.plus(one) if usage else one
+            priced = one if one.cost is not None or not self._model else _PRICES.priced(one, self._model)
+            usage = usage.plus(priced) if usage else priced
         turn = Turn(
             number=self._number,
             status=status,

@@ -25,6 +25,7 @@ from agentd.core.naming import LONGEST, from_reply, from_words
         ("a" * 80, "A" + "a" * 48 + "…"),
         ("word " * 20, "Word word word word word word word word word…"),
         ("...", None),
+        ("Here is **the** `parse_config()` bug", "Here is the parse_config() bug"),
         ("", None),
         ("\x1b[31mred\x07 alert", "[31mred alert"),
     ],

@@ -55,10 +55,21 @@ async def unpacked(workspace: Workspace, archive: Archive, params: ImportParams)
                 await workspace.save(session, name=params.name, name_source="user")
         await _documents(workspace, archive, session_id)
         workspace.publish_session("session/created", session)
-        return ImportResult(session=session.view(), format="agentd", warnings=tuple(archive.problems), before=before)
+        warnings = (*archive.problems, *_brought(session))
+        return ImportResult(session=session.view(), format="agentd", warnings=warnings, before=before)
     finally:
         session.users -= 1
         workspace.let_go(session)
+
+
+def _brought(session: OpenSession) -> list[str]:
+    """What of a file that somebody else may have made decides how the session goes on."""
+    known, said = session.metadata, []
+    if known.mode == "edit":
+        said.append("It comes in mode 'edit': files are changed without asking. `agentd session update` changes that.")
+    if known.agent_overlay.get("system"):
+        said.append("It brings a system prompt of its own: `agentd session show` has it.")
+    return said
 
 
 async def _documents(workspace: Workspace, archive: Archive, session_id: str) -> None:
