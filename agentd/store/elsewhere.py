@@ -19,6 +19,7 @@ from agentd.store.identity import PROJECT
 from agentd.store.index import listing, reading, rows, searching, writing
 from agentd.store.index.database import NAME, add_words, in_memory, read_only
 from agentd.store.index.snippets import read_back
+from agentd.store.index.writing import Part
 from agentd.store.names import ID
 
 
@@ -77,9 +78,11 @@ def _made(files: Files, sessions: Path, names: Sequence[str], *, texts: bool) ->
             known = writing.progress(connection, name)
             wanted = [(name, known)] if known is not None else []
             for piece in reading.read_pieces(files, sessions, wanted, lambda _: None)[0]:
-                add_words(connection, writing.write(connection, piece.number, piece.batch, piece.stamp))
-                while piece.rest is not None and (batch := reading.next_batch(piece.rest)) is not None:
-                    add_words(connection, writing.write(connection, piece.number, batch, piece.stamp))
+                part: Part | None = piece.part
+                while part is not None:
+                    add_words(connection, writing.words_of(part))
+                    writing.write(connection, [part])
+                    part = reading.next_part(piece, part)
     connection.execute("COMMIT")
     return connection
 

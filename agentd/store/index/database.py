@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 import zlib
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +23,12 @@ NAMES = 1 << 23
 """Documents from here on are names, descriptions and tags; those before are of the transcript, in its order."""
 BUSY_MS = 250
 """How long another's lock is waited for, before the file is left to whoever holds it and made anew."""
+
+AT_ONCE = 256
+"""Documents whose words one statement adds."""
+MERGES = 4
+SEGMENTS = 1999
+"""Segments of words: so many are merged with each other; as many as there can be."""
 
 _SHAPE = hashlib.sha256(repr((VERSION, sorted(Session.model_fields), sorted(Metadata.model_fields))).encode())
 SHAPE = _SHAPE.hexdigest()[:16]
@@ -197,8 +204,15 @@ before each statement on a common table."""
 
 
 def add_words(connection: sqlite3.Connection, words: Words) -> None:
-    """Write them, in the order of their rowids: any other order makes small segments too."""
-    connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", sorted(words))
+    """Write them, in the order of their rowids: any other order makes small segments too.
+
+    In statements of many: between two of them the thread waits for its turn to run Python.
+    """
+    words = sorted(words)
+    for start in range(0, len(words), AT_ONCE):
+        some = words[start : start + AT_ONCE]
+        statement = f"INSERT INTO words (rowid, text) VALUES {', '.join(['(?, ?)'] * len(some))}"  # noqa: S608
+        connection.execute(statement, [*chain.from_iterable(some)])
 
 
 def sound(json: bytes, crc: int) -> bytes:
@@ -206,6 +220,12 @@ def sound(json: bytes, crc: int) -> bytes:
     if zlib.crc32(json) != crc:
         raise sqlite3.DatabaseError("a view is damaged")
     return json
+
+
+def merge_by_itself(connection: sqlite3.Connection, merges: bool) -> None:
+    """Whether FTS5 merges what it wrote while it writes. Never all at once: that would take a second at times."""
+    connection.execute("INSERT INTO words (words, rank) VALUES ('automerge', ?)", (MERGES if merges else 0,))
+    connection.execute("INSERT INTO words (words, rank) VALUES ('crisismerge', ?)", (SEGMENTS,))
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, str]:

@@ -20,7 +20,7 @@ from agentd.store.backward import start_of_line
 from agentd.store.files import Files
 from agentd.store.index.documents import BATCH_DOCUMENTS, BEGINNING, Batch, Scan, Start
 from agentd.store.index.rows import SessionRow
-from agentd.store.index.writing import Progress
+from agentd.store.index.writing import Part, Progress
 from agentd.store.metadata_file import NAME as METADATA
 from agentd.store.metadata_file import list_segments, read_metadata
 from agentd.store.transcript import Segment
@@ -28,6 +28,7 @@ from agentd.store.transcript import Segment
 MISSING = "-"
 SECONDS = 0.02
 """About as long as one piece of reading takes."""
+PIECE_DOCUMENTS = 4 * BATCH_DOCUMENTS
 SegmentsOf = Callable[[str], Sequence[Segment] | None]
 
 
@@ -35,11 +36,7 @@ SegmentsOf = Callable[[str], Sequence[Segment] | None]
 class Piece:
     """What was read of a session: ``rest`` are further batches, to be read one at a time."""
 
-    id: str
-    number: int
-    anew: bool
-    stamp: str
-    batch: Batch
+    part: Part
     rest: Iterator[Batch] | None
 
 
@@ -115,8 +112,8 @@ def read_pieces(
             piece = _piece(files, sessions / session_id, known, segments_of(session_id))
             if piece is not None:
                 pieces.append(piece)
-                documents += len(piece.batch.documents)
-        if documents >= BATCH_DOCUMENTS or time.monotonic() > until:
+                documents += len(piece.part.batch.documents)
+        if documents >= PIECE_DOCUMENTS or time.monotonic() > until:
             break
     return pieces, count
 
@@ -130,7 +127,8 @@ def _piece(files: Files, directory: Path, known: Progress, live: Sequence[Segmen
     start = BEGINNING if anew else known.start
     batches = Scan(files, segments, start).batches()
     batch = next(batches)
-    return Piece(directory.name, known.number, anew, now, batch, None if batch.ends else batches)
+    part = Part(known.number, known.documents, batch, now, begins=True, anew=anew, kept=known.kept)
+    return Piece(part, None if batch.ends else batches)
 
 
 def records_of(files: Files, directory: Path, live: Sequence[Segment] | None) -> Iterator[Sequence[Record]]:
@@ -141,12 +139,15 @@ def records_of(files: Files, directory: Path, live: Sequence[Segment] | None) ->
         yield some
 
 
-def next_batch(batches: Iterator[Batch]) -> Batch | None:
-    """None: the file is gone or cannot be read further."""
+def next_part(piece: Piece, before: Part) -> Part | None:
+    """What follows this part; None: nothing does, or the file is gone or cannot be read further."""
+    if piece.rest is None or before.batch.ends:
+        return None
     try:
-        return next(batches, None)
+        batch = next(piece.rest)
     except OSError:
         return None
+    return Part(before.number, before.documents + len(before.batch.documents), batch, before.stamp)
 
 
 def _with_after(files: Files, segments: Sequence[Segment]) -> tuple[Segment, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agentd.store.files import Files
-from agentd.store.index.database import NAME, discard, open_index, read_meta, set_meta
+from agentd.store.index.database import NAME, discard, merge_by_itself, open_index, read_meta, set_meta
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ class IndexThread:
         self._loop = get_running_loop()
         self.life += 1
         return await self._loop.run_in_executor(self._thread, self._open, boot, anew)
+
+    async def ask(self, work: Work[T]) -> T:
+        """The result of ``work``, which only reads. Raises sqlite3.Error."""
+        return await get_running_loop().run_in_executor(self._thread, self._asked, work)
 
     async def run(self, work: Work[T], *, commit: bool = True) -> T:
         """The result of ``work``, which may write. Without ``commit`` what it wrote waits for the next that commits.
@@ -79,12 +83,20 @@ class IndexThread:
         if meta.get("building") == "1":
             # It can be made anew: nothing is waited for.
             self._connection.execute("PRAGMA synchronous = OFF")
+            merge_by_itself(self._connection, False)
         return meta
 
-    def _within(self, work: Work[T], commit: bool) -> T:
-        connection = self._connection
-        if connection is None:
+    def _asked(self, work: Work[T]) -> T:
+        # No transaction of its own: to end one would end what is being written in steps.
+        return work(self._open_now())
+
+    def _open_now(self) -> sqlite3.Connection:
+        if self._connection is None:
             raise sqlite3.ProgrammingError("the index is closed")
+        return self._connection
+
+    def _within(self, work: Work[T], commit: bool) -> T:
+        connection = self._open_now()
         if not connection.in_transaction:
             connection.execute("BEGIN")
         try:
@@ -110,6 +122,7 @@ class IndexThread:
         if self._connection is not None:
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
+            merge_by_itself(self._connection, True)
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

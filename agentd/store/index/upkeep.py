@@ -17,18 +17,18 @@ from typing import Any, Protocol, TypeVar
 from agentd.core.metadata import Metadata
 from agentd.store.files import Files
 from agentd.store.index import reading, rows, writing
-from agentd.store.index.database import Words, add_words, set_meta
-from agentd.store.index.documents import Batch
+from agentd.store.index.database import set_meta
+from agentd.store.index.gathering import Gathering
 from agentd.store.index.reading import Piece
 from agentd.store.index.rows import SessionRow
 from agentd.store.index.thread import IndexThread
+from agentd.store.index.writing import Part
 from agentd.store.metadata_file import NAME as METADATA
 from agentd.store.transcript import Segment
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-COMMIT_PIECES = 16
-MERGE_PAGES = 100
+MERGE_PAGES = 32
 CHUNK = 100
 DEAD_LEAST = 5000
 """Documents that are gone while their words are not; more than the living, and the index is made anew."""
@@ -65,7 +65,7 @@ class Upkeep:
     async def bring_in(self, *, all_stamps: bool) -> None:
         """Every session gets its row; ``all_stamps``: also those whose metadata file is another one meanwhile."""
         there = await self.read(self._keeper.names)
-        known = await self._thread.run(reading.all_known)
+        known = await self._thread.ask(reading.all_known)
         gone = {name for name, _ in known}.difference(there)
         gone = {name for name in gone if not self._keeper.held(name)}
         if gone:
@@ -76,16 +76,17 @@ class Upkeep:
         await self.put_rows(wanted)
 
     async def sweep(self, *, fresh: bool) -> None:
-        """Notice what was edited by hand; read what is new in all transcripts. ``fresh``: the index is being built."""
+        """Notice what was edited by hand, unless the index is ``fresh``; read what is new in all transcripts."""
         if not fresh:
-            await self.put_changed(await self._thread.run(reading.all_known))
-        everything = [name for name, _ in await self._thread.run(reading.all_known)]
+            await self.put_changed(await self._thread.ask(reading.all_known))
+        everything = [name for name, _ in await self._thread.ask(reading.all_known)]
         await self.read_transcripts(everything)
-        if fresh:
-            await self._merge()
+
+    async def finish(self) -> None:
+        """The index was built. It answers all by now; from here on quickly, and a power cut leaves it whole."""
+        await self._merge()
         await self._thread.run(lambda connection: set_meta(connection, building="0"))
-        if fresh:
-            await self._thread.settle()
+        await self._thread.settle()
 
     async def put_changed(self, known: Sequence[tuple[str, str]]) -> None:
         """Rows of those whose metadata file is another one than these stamps say."""
@@ -172,42 +173,32 @@ class Upkeep:
         self._again |= self._reading.intersection(names)
         mine = [name for name in names if name not in self._reading]
         self._reading |= set(mine)
+        gathering = Gathering(self._thread)
         try:
-            pieces = 0
             for start in range(0, len(mine), CHUNK):
-                known = await self._thread.run(partial(_progress, mine[start : start + CHUNK]), commit=False)
+                known = await self._thread.ask(partial(_progress, mine[start : start + CHUNK]))
                 while known:
                     read, count = await self.read(
                         partial(reading.read_pieces, self._files, self._sessions, known, self._keeper.segments_of)
                     )
                     known = known[count:]
-                    if read:
-                        pieces += 1
-                        last = not pieces % COMMIT_PIECES
-                        await self._thread.run(partial(_write_all, read), commit=last)
                     for piece in read:
-                        await self._rest(piece)
-            await self._thread.run(lambda connection: None)
+                        await self._gather(piece, gathering)
+            await gathering.done()
         finally:
+            await gathering.leave()
             self._reading -= set(mine)
             again = self._again.intersection(mine)
             self._again -= again
             if again and not self.closed:
                 self.spawn(self.read_transcripts(sorted(again)))
 
-    async def _rest(self, piece: Piece) -> None:
-        count = 0
-        while piece.rest is not None:
-            batch = await self.read(partial(reading.next_batch, piece.rest))
-            if batch is None:
-                return
-            count += 1
-            done = batch.ends
-            await self._thread.run(
-                partial(_write_batch, piece.number, batch, piece.stamp), commit=done or not count % COMMIT_PIECES
-            )
-            if done:
-                return
+    async def _gather(self, piece: Piece, gathering: Gathering) -> None:
+        part: Part | None = piece.part
+        while part is not None:
+            await gathering.add(part)
+            more = piece.rest is not None and not part.batch.ends
+            part = await self.read(partial(reading.next_part, piece, part)) if more else None
 
     async def anew(self, session_id: str) -> None:
         """Forget what was read of a transcript that is another one now, and read it."""
@@ -266,22 +257,10 @@ def _progress(names: Sequence[str], connection: sqlite3.Connection) -> list[tupl
     return [(name, known) for name in names if (known := writing.progress(connection, name)) is not None]
 
 
-def _write_all(pieces: Sequence[Piece], connection: sqlite3.Connection) -> None:
-    words: Words = []
-    for piece in pieces:
-        writing.begin(connection, piece.number, anew=piece.anew)
-        words += writing.write(connection, piece.number, piece.batch, piece.stamp)
-    add_words(connection, words)
-
-
-def _write_batch(number: int, batch: Batch, stamp: str, connection: sqlite3.Connection) -> None:
-    add_words(connection, writing.write(connection, number, batch, stamp))
-
-
 def _forget(session_id: str, connection: sqlite3.Connection) -> None:
     known = writing.progress(connection, session_id)
     if known is not None:
-        writing.begin(connection, known.number, anew=True)
+        writing.forget(connection, known.number)
 
 
 def _merge_step(pages: int, connection: sqlite3.Connection) -> bool:

@@ -21,6 +21,7 @@ from agentd.store.index.thread import IndexThread
 from agentd.store.index.upkeep import Keeper, Upkeep
 
 logger = logging.getLogger(__name__)
+BEGIN_SECONDS = 1.0
 GATHER_SECONDS = 0.05
 LOOK_AGAIN_SECONDS = (0.25, 1.0, 5.0, 30.0)
 """After a session came: by when all of it has perhaps been copied."""
@@ -42,6 +43,8 @@ class Watch:
         upkeep.spawn(self._begin(sessions))
 
     async def _begin(self, sessions: Path) -> None:
+        # Who has just started the daemon wants a list: what a watch needs is imported after that.
+        await asyncio.sleep(BEGIN_SECONDS)
         observer = await self._loop.run_in_executor(None, _observe, sessions, self._told)
         if self._closed and observer is not None:
             self._loop.run_in_executor(None, _end, observer)
@@ -53,7 +56,7 @@ class Watch:
 
     async def compare(self) -> None:
         """Look at every name that is on one side only."""
-        known = await self._thread.run(_ids)
+        known = await self._thread.ask(_ids)
         with suppress(OSError):
             there = set(await self._upkeep.read(self._keeper.names))
             await self._look(sorted(there ^ known))
@@ -99,14 +102,14 @@ class Watch:
                 gone = await self._thread.run(partial(_remove, name))
                 if gone is not None:
                     self._noticed("deleted", Session.model_validate_json(gone))
-            elif await self._thread.run(partial(writing.progress, session_id=name)) is None:
+            elif await self._thread.ask(partial(writing.progress, session_id=name)) is None:
                 await self._came(name)
                 for seconds in LOOK_AGAIN_SECONDS:
                     self._after(seconds, partial(self._again, name))
 
     async def _came(self, name: str) -> None:
         await self._upkeep.put_rows([name])
-        json = await self._thread.run(partial(_view, name))
+        json = await self._thread.ask(partial(_view, name))
         if json is not None:
             self._noticed("created", Session.model_validate_json(json))
             await self._upkeep.read_transcripts([name])
@@ -115,7 +118,7 @@ class Watch:
         self._upkeep.spawn(self._refresh(name))
 
     async def _refresh(self, name: str) -> None:
-        before = await self._thread.run(partial(_stamp, name))
+        before = await self._thread.ask(partial(_stamp, name))
         if before is None:
             await self._look([name])
         elif not self._keeper.held(name):
