@@ -267,19 +267,30 @@ async def _accept_retry(workspace: Workspace, peer: Peer, asked: str) -> Accepte
             raise SessionArchived(session.id)
         if session.live is not None:
             raise SessionBusy(f"Session '{session.id[:8]}' is answering already: there is nothing to retry.")
-        last = session.last
+        last = await _last_prompted(session)
         _subscribe(session, peer)
         for prompt in session.waiting:
             # Who says that it goes on lends key and endpoint to prompts whose own client is gone.
             session.environments.setdefault(prompt.number, dict(peer.environment))
-        if last is not None and last.compacted is None and last.status in ("failed", "interrupted"):
+        if last is not None and last.status in ("failed", "interrupted"):
             turn = await _begin_again(workspace, peer, session, last)
         elif session.waiting:
             turn = await begin_queued(workspace, session, session.waiting[0])
         else:
-            raise InvalidParams("There is nothing to retry: the last turn ended as it should.")
+            raise InvalidParams("There is nothing to retry: the last prompt was answered as it should be.")
         session.paused = False
         return Accepted(session, turn, session.waiter(turn.number))
+
+
+async def _last_prompted(session: OpenSession) -> Turn | None:
+    """The newest turn that a prompt began: a compaction after it changes nothing about retrying it."""
+    last, before = session.last, session.newest
+    while last is not None and last.compacted is not None:
+        page = await session.log.page(before, 1)
+        if not page.turns:
+            return None
+        last, before = page.turns[-1], page.turns[-1].number
+    return last
 
 
 async def _begin_again(workspace: Workspace, peer: Peer, session: OpenSession, last: Turn) -> Turn:

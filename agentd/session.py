@@ -173,7 +173,7 @@ class OpenSession:
             last_active=time,
             last_prompt=snippet,
             first_message=first,
-            turn_count=self.metadata.turn_count + _counted(live.start),
+            turn_count=self.metadata.turn_count + counted(live.start),
         )
 
     def end(self, turn: Turn) -> None:
@@ -216,7 +216,7 @@ class OpenSession:
             last_turn=turn.status,
             last_prompt=prompt,
             first_message=known.first_message or prompt,
-            turn_count=known.turn_count + (not begun and _counted(turn)),
+            turn_count=known.turn_count + (not begun and counted(turn)),
             message_count=turn.messages or self.messages_after(turn),
         )
         return True
@@ -273,7 +273,7 @@ class OpenSession:
             waiting.set_result(turn)
 
 
-def _counted(turn: Turn) -> bool:
+def counted(turn: Turn) -> bool:
     """Whether a turn adds to the session's turns: one that only sends a prompt again, or compacts, does not."""
     return turn.retry_of is None and turn.compacted is None
 

@@ -45,8 +45,6 @@ SHORTER = 0.6
 """Of what was too long: for a second try."""
 LEAST = 500
 """Tokens: less than that is not what was too long."""
-ABOUT = 420
-"""Characters of the README that the embedded model is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,16 +244,17 @@ async def _finish(
         stream.close()
         async with session.order:
             turn = live.ended(status, clock.now(), problem)
-            turn = turn.model_copy(update={"messages": session.messages_after(turn)})
-            drafts = [*(item_draft(turn.number, item) for item in turn.items[live.begun :]), *marks, turn_draft(turn)]
+            counts = {"messages": session.messages_after(turn), "turns": session.metadata.turn_count}
+            turn = turn.model_copy(update=counts)
+            items = [item_draft(turn.number, item) for item in turn.items[live.begun :]]
             try:
-                await workspace.write(session, drafts)
+                await workspace.write(session, [*items, *marks, turn_draft(turn)])
                 session.log.journal_clear()
             except StoreFailed as error:
                 unsaved = Problem(kind=error.kind, message=error.message, retryable=True)
                 turn = turn.model_copy(update={"status": "failed", "error": unsaved})
-                # What is written later is what everybody is shown now.
-                session.unsaved.extend([*drafts[:-1], turn_draft(turn)])
+                # What is written later is what everybody is shown now: a turn that failed, and no mark that it made.
+                session.unsaved.extend([*items, turn_draft(turn)])
             _over(workspace, session, turn)
             await _go_on(workspace, session, turn)
         workspace.save_soon(session)

@@ -132,7 +132,7 @@ export interface Item {
  * A prompt and all that followed it. Numbers count from 1 and are never reused; times are RFC 3339 UTC.
  *
  * `retryOf` names the earlier turn whose prompt this one sends again: that one stays on record, and is no longer
- * sent to the model. `messages` counts the session's messages up to this turn's end. `queued` is the number that
+ * sent to the model. `messages` and `turns` count the session's up to this turn's end. `queued` is the number that
  * its prompt had while it waited; another one than `number` if other turns overtook it. `mode` and `profile` are
  * the session's from this turn on, when its prompt named them. A turn that compacts has no prompt: `compacted` is
  * the last turn that its summary, its only item, stands in for.
@@ -153,6 +153,7 @@ export interface Turn {
   readonly background?: boolean;
   readonly retryOf?: number;
   readonly messages?: number;
+  readonly turns?: number;
   readonly queued?: number;
   readonly mode?: Mode;
   readonly profile?: string;
@@ -627,11 +628,16 @@ export interface ListParams {
   readonly scope?: Scope;
 }
 
-/** More fields may come with a newer daemon. */
+/**
+ * `indexing`: the index is being made, so sessions may be missing yet; the newest are there first.
+ *
+ * More fields may come with a newer daemon.
+ */
 export interface ListResult {
   readonly sessions: readonly Session[];
   readonly nextCursor?: string;
   readonly total: number;
+  readonly indexing: boolean;
   readonly problems: readonly string[];
 }
 
@@ -824,7 +830,9 @@ export interface RunningTurn {
 }
 
 /**
- * `sessions` counts by status; `saving` is false from a failed write until one works again.
+ * `sessions` counts by status, of those that are in the index so far while it is being made (`indexing`).
+ *
+ * `saving` is false from a failed write until one works again.
  *
  * More fields may come with a newer daemon.
  */
@@ -837,6 +845,7 @@ export interface StatusResult {
   readonly socket: string;
   readonly connections: number;
   readonly sessions: Readonly<Record<string, number>>;
+  readonly indexing: boolean;
   readonly running: readonly RunningTurn[];
   readonly model: string;
   readonly saving: boolean;

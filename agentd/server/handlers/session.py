@@ -26,7 +26,7 @@ from agentd.protocol import (
     Usage,
 )
 from agentd.server.handlers.context import Context
-from agentd.session import OpenSession, Peer, messages_of, one_line, prompt_of
+from agentd.session import OpenSession, Peer, counted, messages_of, one_line, prompt_of
 from agentd.store.api import Page
 from agentd.workspace import Workspace
 
@@ -96,7 +96,7 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
         if not through:
             metadata = metadata.changed(first_message=None)
         if not same:
-            metadata = metadata.changed(message_count=0, turn_count=through, last_prompt=None)
+            metadata = metadata.changed(message_count=0, turn_count=through, last_prompt=None, tool_count=0)
         async with source.order:
             if source.unsaved:
                 await workspace.write(source, ())
@@ -113,18 +113,22 @@ async def _fork(workspace: Workspace, params: ForkParams) -> SessionResult:
 
 
 async def _counted(fork: OpenSession) -> Metadata:
-    """With the messages up to its newest turn, which says how many there were, and the last prompt."""
-    messages, last_prompt = 0, None
+    """With the messages and turns up to its newest turn, which says how many there were, and the last prompt."""
+    messages, turns, known = 0, 0, False
+    last_prompt: str | None = None
     page = Page((fork.last,) if fork.last is not None else (), fork.newest)
     while True:
         for turn in reversed(page.turns):
             last_prompt = last_prompt or one_line(prompt_of(turn) or "") or None
-            if turn.messages is not None:
-                return fork.metadata.changed(message_count=messages + turn.messages, last_prompt=last_prompt)
-            # A turn that a crash cut off was never counted.
-            messages += messages_of(turn)
-        if page.before is None:
-            return fork.metadata.changed(message_count=messages, last_prompt=last_prompt)
+            if not known:
+                # A turn that a crash cut off was never counted.
+                messages += messages_of(turn) if turn.messages is None else turn.messages
+                turns += int(counted(turn)) if turn.turns is None else turn.turns
+                known = turn.messages is not None and turn.turns is not None
+            if known and last_prompt is not None:
+                break
+        if page.before is None or (known and last_prompt is not None):
+            return fork.metadata.changed(message_count=messages, turn_count=turns, last_prompt=last_prompt)
         page = await fork.log.page(page.before, 20)
 
 
