@@ -19,11 +19,15 @@ SEARCH = "search"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of sessions in order, each as wire JSON, and how many match on all pages."""
+    """A page of sessions in order, each as wire JSON, and how many match on all pages.
+
+    ``indexing``: of those that the index has so far.
+    """
 
     rows: tuple[Row, ...]
     next_cursor: str | None
     total: int
+    indexing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Finding:
             rows = in_order(rows, lambda row: row.place, asked.sort)
         shown = rows[: asked.limit]
         cursor = cursor_of(asked.sort, shown[-1].place) if len(rows) > len(shown) else None
-        return Listed(tuple(shown), cursor, selection.total + chosen.total)
+        return Listed(tuple(shown), cursor, selection.total + chosen.total, selection.indexing)
 
     async def search(self, asked: SearchParams) -> Found:
         """Raises InvalidParams for a cursor that is none."""
@@ -80,6 +84,7 @@ class Finding:
 
     async def latest(self) -> str | None:
         """The id of the active session that was used last."""
+        await self._store.index.completed()
         listed = await self.page(ListParams(limit=1))
         return listed.rows[0].id if listed.rows else None
 

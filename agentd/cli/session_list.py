@@ -94,7 +94,10 @@ def background(
 
 def show_list(place: Address, asked: Asked, *, as_json: bool) -> None:
     """The list, and to stderr what else there is."""
-    sessions, total, children = with_link(place, lambda link: fetch(link, asked))
+    found = with_link(place, lambda link: fetch(link, asked))
+    sessions, total, children = found.sessions, found.total, found.children
+    if found.indexing:
+        output.note("The list is being made: sessions that were not used lately may be missing. Ask again in a moment.")
     if as_json:
         output.data({"sessions": [*sessions, *children], "total": total})
         return
@@ -104,7 +107,7 @@ def show_list(place: Address, asked: Asked, *, as_json: bool) -> None:
         rows, leads = branches(rows, rows_of(children))
     for text in listed(rows, output.width(), leads, by_creation=asked.sort == "created"):
         output.line(text)
-    if not sessions:
+    if not sessions and not found.indexing:
         output.note(_nothing(asked))
     elif total > len(sessions):
         output.note(f"{len(sessions)} of {total}. More with --limit N or --all, or look for some with --search TEXT.")
@@ -122,7 +125,17 @@ def _nothing(asked: Asked) -> str:
     return 'No sessions yet. Start one with: agentd chat "What does this project do?"'
 
 
-async def fetch(link: Link, asked: Asked) -> tuple[list[dict[str, Any]], int, list[dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``total``: how many there are in all; ``children``: for a tree, what is under the sessions."""
+
+    sessions: list[dict[str, Any]]
+    total: int
+    children: list[dict[str, Any]]
+    indexing: bool
+
+
+async def fetch(link: Link, asked: Asked) -> Found:
     """The sessions that are asked for; a parent may be named as every session is, and is found first."""
     parent = asked.filters.get("parentId")
     if parent is not None:
@@ -131,8 +144,8 @@ async def fetch(link: Link, asked: Asked) -> tuple[list[dict[str, Any]], int, li
     return await _pages(link, asked)
 
 
-async def _pages(link: Link, asked: Asked) -> tuple[list[dict[str, Any]], int, list[dict[str, Any]]]:
-    """So many sessions, over as many pages as it takes; how many there are in all; for a tree what is under them."""
+async def _pages(link: Link, asked: Asked) -> Found:
+    """So many sessions, over as many pages as it takes."""
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
@@ -143,7 +156,7 @@ async def _pages(link: Link, asked: Asked) -> tuple[list[dict[str, Any]], int, l
         if cursor is None or (asked.most is not None and len(found) >= asked.most):
             break
     children = await _below(link, [str(session["id"]) for session in found], DEEPEST) if asked.tree else []
-    return found, int(page.get("total", len(found))), children
+    return Found(found, int(page.get("total", len(found))), children, page.get("indexing") is True)
 
 
 async def _below(link: Link, parents: list[str], depth: int) -> list[dict[str, Any]]:

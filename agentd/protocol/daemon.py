@@ -25,7 +25,10 @@ class RunningTurn(Kept):
 
 
 class StatusResult(Kept):
-    """``sessions`` counts by status; ``saving`` is false from a failed write until one works again."""
+    """``sessions`` counts by status, of those that are in the index so far while it is being made (``indexing``).
+
+    ``saving`` is false from a failed write until one works again.
+    """
 
     version: str
     protocol: int
@@ -35,6 +38,7 @@ class StatusResult(Kept):
     socket: str
     connections: int
     sessions: dict[str, int]
+    indexing: bool = False
     running: tuple[RunningTurn, ...]
     model: str
     saving: bool

@@ -22,9 +22,12 @@ class ListParams(Wire):
 
 
 class ListResult(Kept):
+    """``indexing``: the index is being made, so sessions may be missing yet; the newest are there first."""
+
     sessions: tuple[Session, ...]
     next_cursor: str | None = None
     total: int
+    indexing: bool = False
     problems: tuple[str, ...] = ()
 
 

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from agentd.server.site import Documents, Handler, Site
 
 logger = logging.getLogger(__name__)
 
+SWITCH_SECONDS = 0.0005
 CHECK_SECONDS = 5.0
 """How often the socket's path and idleness are looked at: one ``stat`` each time."""
 
@@ -191,6 +193,8 @@ def run(
     assemble: Assemble,
 ) -> int:
     """Serve a root whose lock is held. The exit code."""
+    # The loop answers people, and waits so long for its turn each time that a thread of the store reads a transcript.
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         asyncio.run(_run(root, data, lock, ready, idle_minutes, assemble))
     except Exception as error:

@@ -27,10 +27,11 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Sessions in order, and how many match on all pages."""
+    """Sessions in order, and how many match on all pages. ``indexing``: of those that have been read so far."""
 
     rows: tuple[Row, ...]
     total: int
+    indexing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,13 @@ class SessionIndex(Protocol):
     Raises LoadFailed when nothing can be read at all.
     """
 
+    @property
+    def complete(self) -> bool:
+        """Whether every session is in lists and counts; while the index is made, the newest ones come first."""
+
+    async def completed(self) -> None:
+        """Until every session is in lists and counts."""
+
     async def page(self, asked: ListParams, without: Collection[str] = ()) -> Selection:
         """The first ``asked.limit`` + 1 sessions after ``asked.cursor``, leaving out those with the ids ``without``.
 
@@ -100,10 +108,10 @@ class SessionIndex(Protocol):
         """
 
     async def known_as(self, wanted: str) -> Sequence[Known]:
-        """At least the sessions that ``core/lookup.find`` would choose among; of many more than fit a message, some."""
+        """At least those of all sessions that ``core/lookup.find`` would choose among; of very many, some."""
 
     async def counts(self) -> tuple[int, int]:
-        """How many sessions are active, and how many archived; sub-sessions count."""
+        """How many sessions are active, and how many archived, of those in lists so far; sub-sessions count."""
 
     async def search(
         self, terms: Sequence[Term], status: ListStatus, limit: int, after: Place | None = None

@@ -32,6 +32,13 @@ class ScannedIndex:
     def __init__(self, store: Readable) -> None:
         self._store = store
 
+    @property
+    def complete(self) -> bool:
+        return True
+
+    async def completed(self) -> None:
+        """It always is."""
+
     async def page(self, asked: ListParams, without: Collection[str] = ()) -> Selection:
         sessions = [_view(one) for one in await self._store.list_metadata() if one.id not in without]
         chosen = lookup.choose(sessions, asked)

@@ -34,6 +34,7 @@ async def set_credentials(context: Context, params: CredentialsParams) -> Empty:
 
 async def status(context: Context, params: Empty) -> StatusResult:
     workspace, daemon = context.workspace, context.daemon
+    indexing = not workspace.store.index.complete
     active, archived = await workspace.finding.counts()
     running = [
         RunningTurn(session_id=session.id, name=session.metadata.name, turn=session.live.number)
@@ -49,6 +50,7 @@ async def status(context: Context, params: Empty) -> StatusResult:
         socket=daemon.socket,
         connections=daemon.connections,
         sessions={"active": active, "archived": archived},
+        indexing=indexing,
         running=tuple(running),
         model=workspace.models.presumed(context.peer.environment),
         saving=workspace.saving,

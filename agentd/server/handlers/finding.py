@@ -30,14 +30,14 @@ class Encoded(Wire):
 async def list_sessions(context: Context, params: ListParams) -> Encoded:
     listed = await context.workspace.finding.page(params)
     if params.scope == "project":
-        return _list(listed.rows, listed.next_cursor, listed.total)
+        return _list(listed.rows, listed.next_cursor, listed.total, listed.indexing)
     others = await elsewhere.lists(context.workspace, params)
     own = elsewhere.rooted(listed.rows, str(context.workspace.root))
     rows = in_order([*own, *others.rows], lambda row: row.place, params.sort)
     shown = rows[: params.limit]
     more = len(rows) > len(shown) or listed.next_cursor is not None or others.more
     cursor = cursor_of(params.sort, shown[-1].place) if more and shown else None
-    return _list(shown, cursor, listed.total + others.total, others.problems)
+    return _list(shown, cursor, listed.total + others.total, listed.indexing, others.problems)
 
 
 async def search(context: Context, params: SearchParams) -> Encoded:
@@ -61,9 +61,12 @@ async def search(context: Context, params: SearchParams) -> Encoded:
     return _hits(shown, cursor, found.indexing or others.indexing, others.problems)
 
 
-def _list(rows: Sequence[Row], cursor: str | None, total: int, problems: Sequence[str] = ()) -> Encoded:
+def _list(rows: Sequence[Row], cursor: str | None, total: int, indexing: bool, problems: Sequence[str] = ()) -> Encoded:
     sessions = b'"sessions":[' + b",".join([row.json for row in rows]) + b"]"
-    return _object([sessions, *_member("nextCursor", cursor), b'"total":%d' % total, *_member("problems", problems)])
+    more = [b'"indexing":true'] if indexing else []
+    return _object(
+        [sessions, *_member("nextCursor", cursor), b'"total":%d' % total, *more, *_member("problems", problems)]
+    )
 
 
 def _hits(hits: Sequence[TextHit], cursor: str | None, indexing: bool, problems: Sequence[str] = ()) -> Encoded:

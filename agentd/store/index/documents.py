@@ -9,9 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from agentd.core.fold import is_open, through_of
+from agentd.core.fold import MOST_TURNS, is_open, through_of
 from agentd.core.records import Record
 from agentd.core.words import indexed
+from agentd.protocol.base import sound_text
 from agentd.store import lines
 from agentd.store.backward import Line, squeezed
 from agentd.store.files import Files
@@ -69,10 +70,10 @@ class TurnSum:
     def add(self, record: Record) -> None:
         body, kind = record.body, record.kind
         started = body.get("started") if kind == "turn" else None
-        self.day = started[:10] if isinstance(started, str) else self.day or record.time[:10]
+        self.day = sound_text(started[:10]) if isinstance(started, str) else self.day or sound_text(record.time[:10])
         item = str(body.get("id") or record.seq)
         if kind == "turn":
-            self.model = model if isinstance(model := body.get("model"), str) else self.model
+            self.model = _string(body.get("model")) or self.model
             self.again = self.again or body.get("retryOf") is not None
             self.compacts = self.compacts or body.get("compacted") is not None
             usage = body.get("usage")
@@ -91,8 +92,7 @@ class TurnSum:
     def row(self, number: int) -> tuple[Any, ...]:
         """As the index keeps it."""
         tokens = [_count(self.usage.get(name)) for name in _TOKENS]
-        cost = self.usage.get("cost")
-        cost = float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+        cost = _money(self.usage.get("cost"))
         users = max(self.users - self.again, 0)
         calls, results = len(self.tools), sum(self.tools.values())
         # A summary is no message of the conversation.
@@ -100,9 +100,13 @@ class TurnSum:
         return (number, self.turn, self.day, self.model, users, assistants, calls, results, *tokens, cost)
 
 
-_MOST = 1 << 40
-"""Numbers beyond are nobody's: a hand that edited made them."""
+_MOST = MOST_TURNS
 _TOKENS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens")
+
+
+def _money(value: object) -> float | None:
+    sound = isinstance(value, int | float) and not isinstance(value, bool) and -_MOST < value < _MOST
+    return float(value) if sound and isinstance(value, int | float) else None
 
 
 def _count(value: object) -> int:
@@ -253,12 +257,12 @@ def text_of(record: Record) -> str:
 
 
 def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return sound_text(value) if isinstance(value, str) else ""
 
 
 def _strings(value: object, deepest: int) -> Iterator[str]:
     if isinstance(value, str):
-        yield value
+        yield sound_text(value)
     elif isinstance(value, bool | int | float):
         yield str(value)
     elif deepest and isinstance(value, dict):

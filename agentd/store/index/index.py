@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ from agentd.errors import LoadFailed
 from agentd.protocol import ListParams, ListStatus
 from agentd.store.files import Files, loading
 from agentd.store.finding import Matches, Noticed, Selection, SessionIndex, Use
-from agentd.store.index import listing, reading, rows, searching, using
+from agentd.store.index import ids, listing, reading, rows, searching, using
 from agentd.store.index.snippets import read_back
 from agentd.store.index.thread import IndexThread, Work
 from agentd.store.index.upkeep import Keeper, Upkeep, worn
@@ -31,6 +32,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 LIVES = 3
 """Times that the index is made anew before lists go over the files instead."""
+SWEEP_SECONDS = 2.0
 FOLLOW_SECONDS = 1.0
 """How long a search waits for what was said just now."""
 
@@ -46,8 +48,10 @@ class FileIndex:
         self._thread = IndexThread(files, directory, self._failed)
         self._upkeep = Upkeep(files, sessions, self._thread, keeper)
         self._building: asyncio.Task[None] | None = None
+        self._newest = asyncio.Event()
         self._listed = asyncio.Event()
         self._swept = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._totals = listing.Totals()
         self._hopeless = False
         self._closed = False
@@ -58,28 +62,51 @@ class FileIndex:
         if self._building is None and not self._closed:
             self._building = asyncio.get_running_loop().create_task(self._build(anew=False))
 
+    @property
+    def complete(self) -> bool:
+        return self._listed.is_set()
+
+    async def completed(self) -> None:
+        self.start()
+        await self._when(self._listed)
+
     async def page(self, asked: ListParams, without: Collection[str] = ()) -> Selection:
-        return await self._ask(
+        self.start()
+        await self._when(self._newest)
+        indexing = not self._listed.is_set()
+        selection = await self._ask(
             lambda connection: listing.page(connection, asked, without, self._totals),
             lambda: self._plain.page(asked, without),
+            self._newest,
         )
+        return replace(selection, indexing=indexing)
 
     async def known_as(self, wanted: str) -> Sequence[Known]:
         if not self._listed.is_set() and ID.fullmatch(wanted) and self._files.is_directory(self._sessions / wanted):
             # Whoever names a session by its full id does not wait until all have been looked at.
             return [Known(wanted, None, None)]
+        if not self._listed.is_set() and ids.may_begin_one(wanted):
+            # Nor does who names one by a part of its id. All others may be names, and of more than one.
+            with loading():
+                there = await self._upkeep.read(self._keeper.names)
+            if known := ids.meant(wanted, there):
+                return known
         return await self._ask(
             lambda connection: listing.known_as(connection, wanted), lambda: self._plain.known_as(wanted)
         )
 
     async def counts(self) -> tuple[int, int]:
-        return await self._ask(listing.counts, self._plain.counts)
+        return await self._ask(listing.counts, self._plain.counts, self._newest)
 
     async def search(
         self, terms: Sequence[Term], status: ListStatus, limit: int, after: Place | None = None
     ) -> Matches:
-        await self._followed()
-        found = await self._ask(lambda connection: searching.search(connection, terms, status, limit, after), _nothing)
+        self._hurry.set()
+        if self._swept.is_set():
+            await self._followed()
+        found = await self._ask(
+            lambda connection: searching.search(connection, terms, status, limit, after), _nothing, self._newest
+        )
         if self._hopeless:
             return await self._plain.search(terms, status, limit, after)
         with loading():
@@ -90,6 +117,7 @@ class FileIndex:
 
     async def use(self, session_id: str | None = None) -> Use:
         self.start()
+        self._hurry.set()
         if session_id is None:
             await self._when(self._swept)
         else:
@@ -104,7 +132,7 @@ class FileIndex:
     def watch(self, noticed: Noticed) -> None:
         self.start()
         if self._watch is None:
-            self._watch = Watch(self._sessions, self._upkeep, self._thread, self._keeper, noticed)
+            self._watch = Watch(self._sessions, self._upkeep, self._thread, self._keeper, noticed, self._listed)
 
     def wrote(self, metadata: Metadata) -> None:
         """A session's metadata was written."""
@@ -139,20 +167,21 @@ class FileIndex:
             clean = self._listed.is_set() and not self._hopeless and not self._upkeep.writing
             self._building.cancel()
             await asyncio.wait([self._building])
-            self._listed.set()
+            self._in()
             self._swept.set()
             await self._upkeep.close()
             await self._thread.close(clean=clean)
 
-    async def _ask(self, work: Work[T], plainly: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(self, work: Work[T], plainly: Callable[[], Awaitable[T]], after: asyncio.Event | None = None) -> T:
+        """``after``: what is waited for before; that all sessions are there, if nothing else is said."""
         for _ in range(LIVES):
             self.start()
-            await self._when(self._listed)
+            await self._when(after or self._listed)
             if self._hopeless:
                 break
             life = self._thread.life
             try:
-                return await self._thread.run(work)
+                return await self._thread.ask(work)
             except sqlite3.Error as error:
                 self._failed(error, life)
             except RuntimeError:
@@ -161,7 +190,7 @@ class FileIndex:
 
     async def _followed(self) -> None:
         """Until what was said so far is read, for a moment at most."""
-        await self._ask(lambda _: None, _none)
+        await self._ask(lambda _: None, _none, self._newest)
         await self._upkeep.settled(FOLLOW_SECONDS)
 
     async def _when(self, event: asyncio.Event) -> None:
@@ -174,6 +203,7 @@ class FileIndex:
         if self._closed or life != self._thread.life:
             return
         logger.warning("the index is made anew: %s", error)
+        self._newest.clear()
         self._listed.clear()
         self._swept.clear()
         before, self._building = self._building, None
@@ -191,10 +221,19 @@ class FileIndex:
             meta = await self._thread.open(reading.boot(), anew=anew)
             life = self._thread.life
             fresh = meta.get("building") == "1"
-            await self._upkeep.bring_in(all_stamps=meta.get("clean") != "1")
-            self._listed.set()
+            await self._upkeep.bring_in(all_stamps=meta.get("clean") != "1", newest=self._newest if fresh else None)
+            self._in()
+            if self._watch is not None:
+                self._upkeep.spawn(self._watch.compare())
+            if meta.get("clean") == "1" and not fresh:
+                # Who has just started the daemon wants a list: what a hand edited meanwhile is looked for after that.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SWEEP_SECONDS):
+                        await self._hurry.wait()
             await self._upkeep.sweep(fresh=fresh)
             self._swept.set()
+            if fresh:
+                await self._upkeep.finish()
             if await self._thread.run(worn):
                 raise sqlite3.DatabaseError("most of its words are of what is gone")
         except sqlite3.Error as error:
@@ -209,8 +248,12 @@ class FileIndex:
     def _give_up(self, error: Exception) -> None:
         logger.warning("no index: %s", error)
         self._hopeless = True
-        self._listed.set()
+        self._in()
         self._swept.set()
+
+    def _in(self) -> None:
+        self._listed.set()
+        self._newest.set()
 
 
 async def _none() -> None:

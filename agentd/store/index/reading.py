@@ -68,6 +68,15 @@ def row_of(files: Files, directory: Path, metadata: Metadata) -> SessionRow:
     return SessionRow.of(metadata, stamp(files, directory / METADATA))
 
 
+def newest_first(files: Files, sessions: Path, names: Sequence[str]) -> list[str]:
+    """By when anything in its directory was replaced last, as its metadata is whenever it is used."""
+    changed = {}
+    for name in names:
+        with suppress(OSError):
+            changed[name] = files.stat(sessions / name).st_mtime_ns
+    return sorted(names, key=lambda name: changed.get(name, 0), reverse=True)
+
+
 def read_rows(files: Files, sessions: Path, names: Sequence[str]) -> tuple[list[SessionRow], int]:
     """Rows of the first of these sessions, as many as a piece of reading gives; how many were looked at."""
     rows, count, until = [], 0, time.monotonic() + SECONDS

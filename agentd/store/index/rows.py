@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from agentd.core.fold import MOST_TURNS
 from agentd.core.lookup import haystack
 from agentd.core.metadata import Metadata, session_view
 from agentd.core.places import folded
@@ -47,7 +48,7 @@ class SessionRow(NamedTuple):
             created=_text(view.created),
             name=view.name and _text(view.name),
             folded=_text(folded(view.name)),
-            inherited=view.forked_from.turn if view.forked_from else 0,
+            inherited=max(0, min(view.forked_from.turn, MOST_TURNS)) if view.forked_from else 0,
             title=_text(title_of(view)),
             haystack=_text(haystack(view)),
             tags=tuple(dict.fromkeys(map(_text, view.tags))),

@@ -30,6 +30,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 MERGE_PAGES = 32
 CHUNK = 100
+NEWEST = 200
+"""Sessions: a list is answered when these are in."""
 DEAD_LEAST = 5000
 """Documents that are gone while their words are not; more than the living, and the index is made anew."""
 
@@ -62,8 +64,11 @@ class Upkeep:
         self._following: set[asyncio.Task[None]] = set()
         self.closed = False
 
-    async def bring_in(self, *, all_stamps: bool) -> None:
-        """Every session gets its row; ``all_stamps``: also those whose metadata file is another one meanwhile."""
+    async def bring_in(self, *, all_stamps: bool, newest: asyncio.Event | None = None) -> None:
+        """Every session gets its row; ``all_stamps``: also those whose metadata file is another one meanwhile.
+
+        ``newest`` is set when those that were changed last have theirs.
+        """
         there = await self.read(self._keeper.names)
         known = await self._thread.ask(reading.all_known)
         gone = {name for name, _ in known}.difference(there)
@@ -73,6 +78,11 @@ class Upkeep:
         wanted = sorted(set(there).difference(name for name, _ in known))
         if all_stamps:
             wanted += await self._other_stamps([one for one in known if one[0] not in gone])
+        if newest is not None and len(wanted) > NEWEST:
+            wanted = await self.read(partial(reading.newest_first, self._files, self._sessions, wanted))
+            await self.put_rows(wanted[:NEWEST])
+            wanted = wanted[NEWEST:]
+            newest.set()
         await self.put_rows(wanted)
 
     async def sweep(self, *, fresh: bool) -> None:

@@ -30,11 +30,20 @@ LOOK_AGAIN_SECONDS = (0.25, 1.0, 5.0, 30.0)
 class Watch:
     """Runs from its making until ``close``. Calls ``noticed`` on the event loop."""
 
-    def __init__(self, sessions: Path, upkeep: Upkeep, thread: IndexThread, keeper: Keeper, noticed: Noticed) -> None:
+    def __init__(
+        self,
+        sessions: Path,
+        upkeep: Upkeep,
+        thread: IndexThread,
+        keeper: Keeper,
+        noticed: Noticed,
+        listed: asyncio.Event,
+    ) -> None:
         self._upkeep = upkeep
         self._thread = thread
         self._keeper = keeper
         self._noticed = noticed
+        self._listed = listed
         self._loop = asyncio.get_running_loop()
         self._names: set[str] = set()
         self._later: set[asyncio.TimerHandle] = set()
@@ -50,12 +59,12 @@ class Watch:
             self._loop.run_in_executor(None, _end, observer)
             return
         self._observer = observer
-        # What came before the watch did.
-        if observer is not None:
+        # What came before the watch did. As long as not all are listed, those that are not are none that came.
+        if observer is not None and self._listed.is_set():
             await self.compare()
 
     async def compare(self) -> None:
-        """Look at every name that is on one side only."""
+        """Look at every name that is on one side only, once all are listed."""
         known = await self._thread.ask(_ids)
         with suppress(OSError):
             there = set(await self._upkeep.read(self._keeper.names))
