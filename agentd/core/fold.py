@@ -17,11 +17,14 @@ OPEN_STATUSES = frozenset({"queued", "running", "waiting"})
 STOPPED = "The daemon stopped while this turn was running. All that had arrived was kept."
 _NEVER_CUT = frozenset({"id", "kind", "name", "callId", "status", "signature", "data", "uri"})
 _SMALLEST_CUT = 64
+MOST_TURNS = 1 << 40
+"""A number of a turn beyond this is nobody's: a hand that edited made it."""
 
 
 def is_open(body: Mapping[str, Any]) -> bool:
     """Whether a turn record's body is of a turn that has not ended."""
-    return body.get("status") in OPEN_STATUSES
+    status = body.get("status")
+    return isinstance(status, str) and status in OPEN_STATUSES
 
 
 class TurnFold:
@@ -127,7 +130,7 @@ class NewestFirst:
 def through_of(body: Mapping[str, Any]) -> int:
     """A mark's last turn; 0 when it makes no sense."""
     through = body.get("through")
-    return through if isinstance(through, int) and through > 0 else 0
+    return through if isinstance(through, int) and 0 < through < MOST_TURNS else 0
 
 
 @dataclass(frozen=True, slots=True)
