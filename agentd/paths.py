@@ -5,7 +5,7 @@ Says where, and makes nothing. Imports next to nothing, because ``agentd lsp`` r
 """
 
 # Paths are str here: pathlib alone would cost the bridge 3 ms.
-# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH116, PTH117, PTH118, PTH120
+# ruff: noqa: PTH208, PTH110, PTH111, PTH112, PTH113, PTH116, PTH117, PTH118, PTH120
 
 import os
 import sys
@@ -14,6 +14,8 @@ MAX_SOCKET = 103
 """Bytes in a socket's path: macOS has room for 104 with the final NUL, Linux for 108."""
 
 MAX_SLUG_PATH = 200
+OURS = ("run", "models", "scratch", "credentials.json", "cli-error.log")
+"""What may be in a data directory before there is a project in it."""
 
 
 def data_dir(env: "os._Environ[str] | dict[str, str]") -> str:
@@ -40,7 +42,21 @@ def home_problem(env: "os._Environ[str] | dict[str, str]") -> str | None:
         return f"AGENTD_HOME is '{chosen}', which would be another store in each folder: give an absolute path"
     if chosen and os.path.exists(data_dir(env)) and not os.path.isdir(data_dir(env)):
         return f"AGENTD_HOME is '{chosen}', which is not a directory"
+    if chosen and _foreign(data_dir(env)):
+        return f"AGENTD_HOME is '{chosen}', where other things than agentd's are kept: give it a directory of its own"
+    needs_home = not chosen and not os.path.isabs(env.get("XDG_DATA_HOME", "").strip())
+    if needs_home and not os.path.isdir(env.get("HOME") or os.path.expanduser("~")):
+        return f"HOME is '{env.get('HOME', '')}', which is not a directory: set it, or AGENTD_HOME"
     return None
+
+
+def _foreign(directory: str) -> bool:
+    """Whether an existing directory is somebody else's: it is made 0700, so nothing but ours may be in it."""
+    try:
+        names = set(os.listdir(directory))
+    except OSError:
+        return False  # not there yet, or not to be read: whoever makes it says so
+    return "projects" not in names and not all(name.startswith(".") or name in OURS for name in names)
 
 
 def slug(root: str) -> str:

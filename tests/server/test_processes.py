@@ -207,6 +207,25 @@ async def test_a_home_that_is_none_is_told_and_nothing_is_made(
     assert os.listdir(place.root) == [] and os.listdir(place.home) == ["FILE"]
 
 
+@pytest.mark.parametrize("command", ["lsp", "serve"])
+async def test_a_home_where_other_things_are_kept_is_refused_and_left_as_it_is(place: Place, command: str) -> None:
+    shared = Path(place.home, "shared")
+    (shared / "run").mkdir(parents=True)
+    (shared / "letter.txt").write_text("mine")
+    shared.chmod(0o755)
+    ran = await place.run(command, AGENTD_HOME=str(shared))
+    assert ran.code != 0 and "a directory of its own" in ran.error
+    assert sorted(os.listdir(shared)) == ["letter.txt", "run"]
+    assert shared.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("command", ["lsp", "serve"])
+async def test_without_a_home_nothing_is_made(place: Place, command: str) -> None:
+    ran = await place.run(command, AGENTD_HOME="", HOME=os.path.join(place.home, "nowhere"))
+    assert ran.code != 0 and "HOME is" in ran.error
+    assert os.listdir(place.home) == []
+
+
 async def test_a_data_directory_that_cannot_be(place: Place) -> None:
     Path(place.data).write_text("a file")
     ran = await place.run("lsp")
