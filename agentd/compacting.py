@@ -9,6 +9,7 @@ from agentd import clock
 from agentd.asking import conversation_before
 from agentd.core.records import Draft, mark_draft
 from agentd.errors import InvalidParams, ModelFailed, SessionArchived, SessionBusy
+from agentd.models.api import Model
 from agentd.prompting import Accepted, until_ended
 from agentd.protocol import CompactParams, Session, Turn
 from agentd.running import Running, ask
@@ -59,8 +60,20 @@ async def _through(session: OpenSession, keep: int) -> int:
 
 
 async def _summarise(run: Running) -> Sequence[Draft]:
+    """Once more in smaller parts, when the model's window turns out to be smaller than was known."""
+    models = run.workspace.models
+    model = models.find(run.session.metadata.model or await models.default(run.environment))
+    try:
+        return await _in_parts(run, model)
+    except ModelFailed as error:
+        smaller = models.find(model.traits.id)
+        if error.reason != "tooLong" or run.stream.spoke or smaller.traits == model.traits:
+            raise
+        return await _in_parts(run, smaller)
+
+
+async def _in_parts(run: Running, model: Model) -> Sequence[Draft]:
     """All parts but the last are summarised unseen; the last one's summary, which has them in it, is what streams."""
-    model = run.workspace.models.find(run.session.metadata.model or await run.workspace.models.default(run.environment))
     through = run.live.start.compacted or 0
     before = await conversation_before(run.session, run.live, model.traits)
     older = tuple(turn for turn in before.turns if turn.number <= through)

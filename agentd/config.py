@@ -6,7 +6,7 @@ the daemon: it is named in ``problems`` (shown by status and doctor) and its def
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,7 +27,8 @@ class Settings(BaseModel):
     after ``retry_seconds``. ``stall_seconds``: a model that says nothing for this long is given up. ``prices``: of
     models, by id, over the public ones. ``naming``: who names a session after its first turn: its ``model``, the
     prompt's ``words``, or nobody (``off``). ``compact_at``: earlier turns are summarised when the conversation fills
-    this part of the model's window (1: never by itself).
+    this part of the model's window (1: never by itself). ``context_windows``: of models, by id, in tokens, where an
+    endpoint's are other ones than are known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     stall_seconds: float = Field(default=75.0, gt=0)
     prices: dict[str, Price] = Field(default_factory=dict)
     naming: Literal["model", "words", "off"] = "model"
+    context_windows: dict[str, Annotated[int, Field(ge=1024)]] = Field(default_factory=dict)
     compact_at: float = Field(default=0.8, gt=0, le=1)
 
 
@@ -75,7 +77,13 @@ def _checked(values: dict[str, Any], path: Path) -> tuple[Settings, tuple[str, .
         except ValidationError as error:
             for wrong in error.errors(include_url=False, include_input=False):
                 name = str(wrong["loc"][0])
-                if name in values:
+                table = values.get(name)
+                if len(wrong["loc"]) > 1 and isinstance(table, dict) and wrong["loc"][1] in table:
+                    # Of a table of models, one wrong row costs that row.
+                    row = wrong["loc"][1]
+                    problems.append(f"{path}: {name}.{row}: {wrong['msg']}")
+                    values[name] = {key: value for key, value in table.items() if key != row}
+                elif name in values:
                     known = name in Settings.model_fields
                     reason = wrong["msg"] if known else f"no such setting; known: {', '.join(Settings.model_fields)}"
                     problems.append(f"{path}: {name}: {reason}")

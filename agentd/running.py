@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import anyio
 
 from agentd.core.exchange import ModelEvent, Request, TokensUsed
+from agentd.core.history import window_told
 from agentd.core.live import LiveTurn
 from agentd.core.records import Draft
 from agentd.errors import ModelFailed
@@ -57,6 +58,9 @@ async def call(
                         take(event)
             return
         except ModelFailed as error:
+            window = window_told(error.message, request) if error.reason == "tooLong" else None
+            if window is not None:
+                run.workspace.models.learn_window(traits.id, window)
             wait = _wait(error, attempt, settings.retry_seconds)
             if spoke() or not error.retryable or attempt == settings.retries or wait > LONGEST_WAIT:
                 raise

@@ -13,7 +13,7 @@ import anyio
 
 from agentd import clock
 from agentd.asking import request_for
-from agentd.core.history import tokens_asked
+from agentd.core.history import tokens_asked, window_told
 from agentd.core.live import LiveTurn
 from agentd.core.records import Draft, item_draft, turn_draft
 from agentd.errors import AgentdError, ModelFailed, SessionBusy, StoreFailed
@@ -165,10 +165,10 @@ def _wants_name(workspace: Workspace, session: OpenSession, turn: Turn) -> bool:
 async def _rounds(run: Running) -> Sequence[Draft]:
     """Ask the model until it ends the turn."""
     workspace, session, live, stream = run.workspace, run.session, run.live, run.stream
-    model = workspace.models.find(session.metadata.model or await workspace.models.default(run.environment))
-    await make_room(run, model)
+    model_id = session.metadata.model or await workspace.models.default(run.environment)
+    await make_room(run, workspace.models.find(model_id))
     for _ in range(ROUNDS):
-        await _call(run, model)
+        await _call(run, workspace.models.find(model_id))
         stream.flush()
         if live.usage is not None:
             workspace.publish(session, UsageEvent(turn=live.number, usage=live.usage))
@@ -192,6 +192,7 @@ async def _call(run: Running, model: Model) -> None:
             raise
         # Half of a small window is the reply's.
         window = min(room + min(room, request.max_tokens), model.traits.context_window)
+        window = window_told(error.message, request) or window
         traits = replace(model.traits, context_window=window)
         shorter = await request_for(run.workspace, run.session, run.live, traits)
         if shorter == replace(request, max_tokens=shorter.max_tokens):

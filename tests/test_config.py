@@ -35,6 +35,7 @@ def test_all_settings(tmp_path: Path) -> None:
         stall_seconds = 5
         naming = "words"
         compact_at = 1
+        context_windows."my/model" = 32768
         prices."my/model" = { input = 1, output = 2.5, cache_read = 0 }
     """
     settings, problems = loaded(tmp_path, text)
@@ -45,6 +46,13 @@ def test_all_settings(tmp_path: Path) -> None:
 
 def test_a_file_of_windows_begins_with_a_bom(tmp_path: Path) -> None:
     assert loaded(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())[1] == ()
+
+
+def test_a_wrong_row_of_a_table_costs_only_itself(tmp_path: Path) -> None:
+    rows = 'prices."a" = "cheap"\nprices."b" = { input = 1, output = 2 }\nprices."c" = { input = -1, output = 2 }\n'
+    settings, problems = loaded(tmp_path, GOOD + rows + 'context_windows."a" = 5\ncontext_windows."b" = 5000\n')
+    assert (list(settings.prices), settings.context_windows) == (["b"], {"b": 5000})
+    assert [problem.split(": ")[1] for problem in problems] == ["prices.a", "prices.c", "context_windows.a"]
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,9 @@ class ProvidedModels:
             return model.traits
         return ModelTraits(model_id, "unknown", _CAREFUL_WINDOW, _CAREFUL_OUTPUT)
 
+    def learn_window(self, model_id: str, tokens: int) -> None:
+        """A provider's model says itself what it takes."""
+
     def find(self, model_id: str) -> Model:
         if model_id not in self._models:
             raise ModelUnavailable(

@@ -111,6 +111,22 @@ def build_request(
     )
 
 
+_TOLD = re.compile(r"(\d[\d,]{3,15}) tokens > (\d[\d,]{3,15})")
+
+
+def window_told(refusal: str, asked: Request) -> int | None:
+    """The window in which a request fits that was refused with "… 483765 tokens > 200000 …"; None: it does not say.
+
+    In the tokens of our own estimate, which is another one than the model's.
+    """
+    told = _TOLD.search(refusal)
+    sent, most = (int(number.replace(",", "")) for number in told.groups()) if told else (0, 0)
+    if not 0 < most < sent:
+        return None
+    room = int(tokens_asked(asked) * most / sent * 0.95)
+    return room + min(room, asked.max_tokens)
+
+
 def tokens_asked(request: Request) -> int:
     """About the tokens of a request's own part: messages and system texts."""
     system = sum(estimate_tokens(block.text) + BLOCK_COST for block in request.system)

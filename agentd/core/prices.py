@@ -57,6 +57,11 @@ class PriceTable:
         public = {"anthropic": PRICES, "local": {model: FREE}}.get(provider, {})
         return _of(self._own, model) or _of(public, model)
 
+    def afterwards(self, usage: Usage, model: str) -> Usage:
+        """Calls that had no price when they were made, summed, by the user's own price of now; long ones as all."""
+        own = _of(self._own, model)
+        return usage.model_copy(update={"cost": cost(usage, own.model_copy(update={"long": None}))}) if own else usage
+
     def priced(self, usage: Usage, model: str, provider: str = "anthropic") -> Usage:
         """The usage of one call of a model, with what it cost; without a cost when no price is known."""
         price = self.price(model, provider)

@@ -37,6 +37,9 @@ class Catalog(Protocol):
     def traits(self, model_id: str) -> ModelTraits:
         """Of any id: an unknown one passes through to the Messages endpoint with careful defaults."""
 
+    def learn_window(self, model_id: str, tokens: int) -> None:
+        """The model refused a request as too long: from now on its ``traits`` have this window, if that is smaller."""
+
     def find(self, model_id: str) -> Model:
         """The model of this id; any id passes through."""
 

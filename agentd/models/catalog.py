@@ -45,6 +45,7 @@ class ModelCatalog:
     def __init__(self, settings: Settings, data_dir: Path) -> None:
         self._settings = settings
         self._prices = PriceTable(settings.prices)
+        self._learned: dict[str, int] = {}
         self._clients = Clients()
         self._local = LocalModel(settings, data_dir)
         self.credentials: Final = Credentials(settings, data_dir)
@@ -65,6 +66,8 @@ class ModelCatalog:
         if model_id == LOCAL_ID:
             return LOCAL_TRAITS
         _, window, output = KNOWN.get(model_id, (model_id, _CAREFUL_WINDOW, 0))
+        window = self._settings.context_windows.get(model_id, window)
+        window = min(window, self._learned.get(model_id, window))
         return ModelTraits(
             id=model_id,
             provider=self._provider,
@@ -74,6 +77,9 @@ class ModelCatalog:
             thinking=model_id.startswith("claude-"),
             thinking_first=not thinks_adaptively(model_id),
         )
+
+    def learn_window(self, model_id: str, tokens: int) -> None:
+        self._learned[model_id] = min(tokens, self._learned.get(model_id, tokens))
 
     def find(self, model_id: str) -> Model:
         if _resolve(model_id) == LOCAL_ID:

@@ -1,8 +1,10 @@
 """``agentd/session/stats``: what a session, or the project, has taken in messages, tokens and money."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import groupby
 
+from agentd.core.prices import PriceTable
 from agentd.protocol import DayUse, ModelUse, StatsParams, StatsResult, Usage
 from agentd.server.handlers.context import Context
 from agentd.store.finding import TurnUse, Use
@@ -15,12 +17,12 @@ async def stats(context: Context, params: StatsParams) -> StatsResult:
     workspace = context.workspace
     await workspace.recovered()
     session_id = None if params.session_id is None else await workspace.find(params.session_id)
-    return summed(await workspace.store.index.use(session_id), workspace.prices.dated)
+    return summed(await workspace.store.index.use(session_id), workspace.prices)
 
 
-def summed(use: Use, dated: str) -> StatsResult:
+def summed(use: Use, prices: PriceTable) -> StatsResult:
     """The sums over all turns, by model (most turns first) and by day (newest first)."""
-    rows = [row if row.model else _renamed(row) for row in use.rows]
+    rows = [_priced(row if row.model else replace(row, model=UNKNOWN), prices) for row in use.rows]
     models = [
         ModelUse(model=model, turns=sum(row.turns for row in group), usage=_usage(group))
         for model, group in _grouped(rows, lambda row: row.model)
@@ -40,7 +42,7 @@ def summed(use: Use, dated: str) -> StatsResult:
         by_model=tuple(sorted(models, key=lambda one: (-one.turns, one.model))),
         by_day=tuple(sorted(days, key=lambda one: one.day, reverse=True)),
         unpriced=tuple(sorted({row.model for row in rows if row.priced < row.turns and _tokens(row.usage)})),
-        prices=dated,
+        prices=prices.dated,
     )
 
 
@@ -60,8 +62,9 @@ def _tokens(usage: Usage) -> int:
     return usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
 
 
-def _renamed(row: TurnUse) -> TurnUse:
-    return TurnUse(
-        UNKNOWN, row.day, row.turns, row.priced, row.user_messages, row.assistant_messages, row.tool_calls,
-        row.tool_results, row.usage,
-    )  # fmt: skip
+def _priced(row: TurnUse, prices: PriceTable) -> TurnUse:
+    """A price that the user gave since then counts for turns that had none."""
+    if row.priced or not _tokens(row.usage):
+        return row
+    usage = prices.afterwards(row.usage, row.model)
+    return replace(row, usage=usage, priced=row.turns if usage.cost is not None else 0)
