@@ -109,9 +109,27 @@ class IndexThread:
             raise
         return result
 
+    def _beside(self, work: Work[object]) -> None:
+        """A change that is whole by itself, perhaps in the middle of what is written in steps: it fails alone."""
+        connection = self._open_now()
+        if not connection.in_transaction:
+            self._within(work, True)
+            return
+        connection.execute("SAVEPOINT beside")
+        try:
+            work(connection)
+        except sqlite3.Error:
+            raise
+        except BaseException:
+            connection.execute("ROLLBACK TO beside")
+            raise
+        finally:
+            with suppress(sqlite3.Error):
+                connection.execute("RELEASE beside")
+
     def _posted(self, work: Work[object], life: int, loop: AbstractEventLoop) -> None:
         try:
-            self._within(work, True)
+            self._beside(work)
         except sqlite3.Error as error:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(partial(self._failed, error, life))
