@@ -34,7 +34,8 @@ class ListResult(Kept):
 class SearchParams(Wire):
     """``query``: words that must all occur, each as a beginning of a word or of a part of an identifier.
 
-    ``"quoted words"`` stand side by side.
+    ``"quoted words"`` stand side by side. Of one item the first 65,536 characters are searched; of one session the
+    three newest places are answered.
     """
 
     query: str
