@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from agentd import clock
 from agentd.core.metadata import Metadata, session_view
-from agentd.errors import AgentdError, InvalidParams, LoadFailed, SessionBusy, SessionInUse
+from agentd.errors import AgentdError, InvalidParams, LoadFailed, SessionBusy, SessionInUse, SessionNotFound
 from agentd.protocol import CleanupParams, CleanupResult, DeleteParams, DeleteResult, Session
 from agentd.session import OpenSession
 from agentd.store.api import Remains
@@ -19,7 +19,9 @@ from agentd.workspace import Workspace
 async def delete(workspace: Workspace, params: DeleteParams) -> DeleteResult:
     """One session. Raises InvalidParams unless that was confirmed, SessionBusy while a turn runs."""
     session_id = await workspace.find(params.session_id)
-    known = next(one for one in await workspace.everything() if one.id == session_id)
+    known = next(iter(await workspace.everything([session_id])), None)
+    if known is None:
+        raise SessionNotFound(params.session_id)
     if open_now := workspace.sessions.get(session_id):
         _must_not_work(open_now)
     (remains,) = await workspace.store.measure([session_id])

@@ -6,7 +6,7 @@ running turns is ``turns.py``'s. Requests become calls of these methods in ``ser
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -166,14 +166,14 @@ class Workspace:
 
     # Sessions
 
-    async def everything(self) -> Sequence[Metadata]:
-        """The metadata of every session, as it stands in this daemon. Reads every file."""
+    async def everything(self, only: Collection[str] | None = None) -> Sequence[Metadata]:
+        """The metadata of every session, as it stands in this daemon: reads every file. Or ``only`` of these."""
         await self.recovered()
-        # One that is closed while the files are read was perhaps written after it was read.
-        before = list(self.sessions.values())
-        kept = {metadata.id: metadata for metadata in await self.store.list_metadata()}
+        before = list(self.sessions.values())  # one that is closed meanwhile was perhaps written after it was read
+        kept = {metadata.id: metadata for metadata in await self.store.list_metadata(only)}
         kept |= {session.id: session.metadata for session in before if not session.deleted}
-        return list((kept | {session.id: session.metadata for session in self.sessions.values()}).values())
+        kept |= {session.id: session.metadata for session in self.sessions.values()}
+        return [one for one in kept.values() if only is None or one.id in only]
 
     async def views(self) -> list[Session]:
         """Every session as clients see it."""

@@ -7,6 +7,7 @@ from agentd.core.metadata import Metadata
 from agentd.errors import ImportFailed
 from agentd.importing.counting import Counts
 from agentd.importing.reading import Reading, name_of
+from agentd.protocol import Session
 from agentd.protocol.base import sound_json, sound_text
 from agentd.session import one_line
 
@@ -51,7 +52,7 @@ def _sound(value: Any) -> Any:
     return sound_text(value)[:LONGEST_FACT] if isinstance(value, str) else value
 
 
-def origin_of(metadata: Metadata) -> tuple[str, str] | None:
+def origin_of(metadata: Metadata | Session) -> tuple[str, str] | None:
     """Format and id of what a session was imported from; None when it was begun here."""
     imported = metadata.metadata.get("imported")
     if not isinstance(imported, dict):

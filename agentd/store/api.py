@@ -4,7 +4,7 @@ Every ``async`` method that changes something is durable when it returns, and ra
 when it could not. Reading raises ``LoadFailed`` or ``SessionNotFound``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -147,8 +147,11 @@ class Store(Protocol):
     async def start(self) -> tuple[str, ...]:
         """Make what is missing, tidy half-made and half-deleted sessions away; the ids whose turn was cut off."""
 
-    async def list_metadata(self) -> Sequence[Metadata]:
-        """Of every session, in no order. A session that can't be read is left out and reported in ``problems``."""
+    async def list_metadata(self, only: Collection[str] | None = None) -> Sequence[Metadata]:
+        """Of every session, or only of those with these ids, in no order.
+
+        A session that can't be read is left out and reported in ``problems``.
+        """
 
     @property
     def problems(self) -> tuple[str, ...]: ...

@@ -13,6 +13,8 @@ from agentd.core.places import Place
 from agentd.core.words import Term
 from agentd.protocol import ListParams, ListStatus, Session, Usage
 
+IMPORTED = "imported"
+"""In a session's own metadata: where an imported one came from."""
 HITS_A_SESSION = 3
 """Places that a search shows of one session."""
 
@@ -107,8 +109,16 @@ class SessionIndex(Protocol):
         Raises InvalidParams for a cursor that is none. ``asked.scope`` is not looked at.
         """
 
+    async def oldest(self, until: str, limit: int, after: Place | None = None) -> Sequence[Row]:
+        """Of all sessions, sub-sessions too, last active before ``until``, as text: the first after this place, the
+        longest unused first.
+        """
+
     async def known_as(self, wanted: str) -> Sequence[Known]:
         """At least those of all sessions that ``core/lookup.find`` would choose among; of very many, some."""
+
+    async def imported(self) -> Sequence[Session]:
+        """All that were imported from other programs, with what is noted of that in their own metadata."""
 
     async def counts(self) -> tuple[int, int]:
         """How many sessions are active, and how many archived, of those in lists so far; sub-sessions count."""

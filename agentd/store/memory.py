@@ -5,7 +5,7 @@ again. Called from the event loop alone; nothing in here waits.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from agentd.core.metadata import Metadata
 from agentd.core.records import Draft, Record
@@ -39,8 +39,8 @@ class MemoryStore:
         self._open.clear()
         return tuple(session_id for session_id, kept in self._kept.items() if kept.journal is not None)
 
-    async def list_metadata(self) -> Sequence[Metadata]:
-        return [kept.metadata for kept in self._kept.values()]
+    async def list_metadata(self, only: Collection[str] | None = None) -> Sequence[Metadata]:
+        return [kept.metadata for kept in self._kept.values() if only is None or kept.metadata.id in only]
 
     async def records(self, session_id: str) -> AsyncIterator[Record]:
         """A session's transcript, oldest first."""

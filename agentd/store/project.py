@@ -6,7 +6,7 @@ Owns the names in ``sessions/``: a session appears and disappears whole. What is
 import asyncio
 import errno
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -89,16 +89,17 @@ class FileStore:
         self.index.start()
         return () if in_order else await self._write(self._tidy_up)
 
-    async def list_metadata(self) -> Sequence[Metadata]:
+    async def list_metadata(self, only: Collection[str] | None = None) -> Sequence[Metadata]:
         # The files may hold what is not acknowledged yet, or was refused and could not be taken back.
         before, making = dict(self._open), set(self._making)
         removed: set[str] = set()
         self._listings.append(removed)
         try:
-            listed, problems = await self._read(self._list)
+            listed, problems = await self._read(partial(self._list, only))
         finally:
             self._listings.remove(removed)
-        self._problems |= {"list": tuple(problems)}
+        if only is None:
+            self._problems |= {"list": tuple(problems)}
         known = {name: log.metadata for name, log in [*before.items(), *self._open.items()] if log is not None}
         hidden = ((making | self._making) - known.keys()) | removed
         return [known.get(one.id, one) for one in listed if one.id not in hidden]
@@ -260,6 +261,12 @@ class FileStore:
     def names(self) -> list[str]:
         return [name for name in self._files.directories(self._sessions) if _ID.fullmatch(name)]
 
+    def has(self, session_id: str) -> bool:
+        """Whether there is, or is going to be, a session of this id. Blocking: call from a worker. Raises OSError."""
+        if not _ID.fullmatch(session_id):
+            return False
+        return self.held(session_id) or self._files.exists(self._sessions / session_id)
+
     def held(self, session_id: str) -> bool:
         return session_id in self._open or session_id in self._making or session_id in self._leaving
 
@@ -324,10 +331,10 @@ class FileStore:
         if problem:
             notes.append(problem)
 
-    def _list(self) -> tuple[list[Metadata], list[str]]:
+    def _list(self, only: Collection[str] | None) -> tuple[list[Metadata], list[str]]:
         listed, notes = [], []
         with loading():
-            names = self.names()
+            names = self.names() if only is None else [name for name in only if _ID.fullmatch(name)]
         for name in names:
             try:
                 listed.append(read_metadata(self._files, self._sessions / name).metadata)

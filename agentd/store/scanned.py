@@ -12,7 +12,7 @@ from agentd.core.places import Place, in_order, is_after, place_of
 from agentd.core.records import Record
 from agentd.core.words import Term, snippet, spans
 from agentd.protocol import ListParams, ListStatus, Session, Usage
-from agentd.store.finding import HITS_A_SESSION, Matches, Noticed, Row, Selection, TextHit, TurnUse, Use
+from agentd.store.finding import HITS_A_SESSION, IMPORTED, Matches, Noticed, Row, Selection, TextHit, TurnUse, Use
 from agentd.store.index.documents import TurnSum, document_kind, document_turn, text_of
 from agentd.store.index.rows import title_of
 
@@ -40,13 +40,23 @@ class ScannedIndex:
         """It always is."""
 
     async def page(self, asked: ListParams, without: Collection[str] = ()) -> Selection:
-        sessions = [_view(one) for one in await self._store.list_metadata() if one.id not in without]
-        chosen = lookup.choose(sessions, asked)
+        listed = await self._store.list_metadata()
+        sessions = [_view(one) for one in listed if one.id not in without]
+        chosen = lookup.choose(sessions, asked, {one.id for one in listed})
         rows = [Row(session.id, place, session.dump_json()) for place, session in chosen.sessions[: asked.limit + 1]]
         return Selection(tuple(rows), chosen.total)
 
+    async def oldest(self, until: str, limit: int, after: Place | None = None) -> Sequence[Row]:
+        views = [_view(one) for one in await self._store.list_metadata() if one.last_active < until]
+        rows = [Row(view.id, place_of(view, "lastActive"), view.dump_json()) for view in views]
+        rows = [row for row in rows if after is None or (row.place.key, row.id) > (after.key, after.id)]
+        return sorted(rows, key=lambda row: (row.place.key, row.id))[:limit]
+
     async def known_as(self, wanted: str) -> Sequence[lookup.Known]:
         return [lookup.Known(one.id, one.name, one.parent_id) for one in await self._store.list_metadata()]
+
+    async def imported(self) -> Sequence[Session]:
+        return [_view(one) for one in await self._store.list_metadata() if IMPORTED in one.metadata]
 
     async def counts(self) -> tuple[int, int]:
         statuses = [one.status for one in await self._store.list_metadata()]
@@ -58,7 +68,7 @@ class ScannedIndex:
         hits: list[TextHit] = []
         asked = ListParams(status=status, query="")
         for session in _recent(await self._store.list_metadata(), after):
-            if not lookup.matches(session.model_copy(update={"parent_id": None}), asked):
+            if not lookup.matches(session, asked):
                 continue
             here = await self._hits(session, terms)
             if here and hits and len(hits) + len(here) > limit:

@@ -99,7 +99,8 @@ class _Import:
     async def _before(self, reading: Reading) -> tuple[str, ...]:
         """The sessions that were made of the same one before."""
         origin = (reading.format, reading.id)
-        return tuple(one.id for one in await self._workspace.everything() if origin_of(one) == origin)
+        await self._workspace.recovered()
+        return tuple(one.id for one in await self._workspace.store.index.imported() if origin_of(one) == origin)
 
     async def _make(self, session_id: str, reading: Reading, fields: Mapping[str, str]) -> OpenSession:
         """The session, open for one user more."""
@@ -149,6 +150,8 @@ class _Import:
 async def scan(context: Context, params: Empty) -> ScanResult:
     """Those that were imported before say so; a session that was deleted since does not count."""
     workspace, peer = context.workspace, context.peer
-    known = {origin: one.id for one in await workspace.everything() if (origin := origin_of(one)) is not None}
+    await workspace.recovered()
+    imported = await workspace.store.index.imported()
+    known = {origin: one.id for one in imported if (origin := origin_of(one)) is not None}
     places = scanning.places(peer.environment, str(workspace.root))
     return await anyio.to_thread.run_sync(scanning.scan, places, known)

@@ -23,6 +23,7 @@ TEXT = 1 << 16
 """Characters of one item that are searched: its beginning."""
 LONGEST = 1 << 20
 """Bytes of a line that is held whole; a longer one's strings are cut."""
+_SHORT = 4096
 BATCH_BYTES = 1 << 17
 BATCH_DOCUMENTS = 64
 SEARCHED = frozenset({"prompt", "text", "tool", "notice"})
@@ -226,12 +227,15 @@ class Scan:
 def read_line(files: Files, fd: int, line: Line) -> Record | None:
     """The record of a line; None for one that is of no interest here, or damaged."""
     data = line.data if line.data is not None else files.read_at(fd, 256, line.start)
-    head = lines.head(data)
-    if head is not None and head.kind not in _WANTED:
-        return None
+    if len(data) > _SHORT or line.data is None:
+        # To parse a short one costs no more than to look at its beginning.
+        head = lines.head(data)
+        if head is not None and head.kind not in _WANTED:
+            return None
     if line.data is None:
         data = squeezed(files, fd, line, TEXT) or b""
-    return lines.parse(data)
+    record = lines.parse(data)
+    return record if record is not None and record.kind in _WANTED else None
 
 
 def document_turn(record: Record) -> int:

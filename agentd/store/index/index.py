@@ -17,7 +17,7 @@ from agentd.core.metadata import Metadata
 from agentd.core.places import Place
 from agentd.core.words import Term
 from agentd.errors import LoadFailed
-from agentd.protocol import ListParams, ListStatus
+from agentd.protocol import ListParams, ListStatus, Session
 from agentd.store.files import Files, loading
 from agentd.store.finding import Matches, Noticed, Selection, SessionIndex, Use
 from agentd.store.index import ids, listing, reading, rows, searching, using
@@ -88,12 +88,15 @@ class FileIndex:
         if not self._listed.is_set() and ids.may_begin_one(wanted):
             # Nor does who names one by a part of its id. All others may be names, and of more than one.
             with loading():
-                there = await self._upkeep.read(self._keeper.names)
+                there = await self._upkeep.look(self._keeper.names)
             if known := ids.meant(wanted, there):
                 return known
         return await self._ask(
             lambda connection: listing.known_as(connection, wanted), lambda: self._plain.known_as(wanted)
         )
+
+    async def imported(self) -> Sequence[Session]:
+        return await self._ask(listing.imported, self._plain.imported)
 
     async def counts(self) -> tuple[int, int]:
         return await self._ask(listing.counts, self._plain.counts, self._newest)
@@ -110,7 +113,7 @@ class FileIndex:
         if self._hopeless:
             return await self._plain.search(terms, status, limit, after)
         with loading():
-            hits, stale = await self._upkeep.read(partial(read_back, self._files, self._sessions, found.matches, terms))
+            hits, stale = await self._upkeep.look(partial(read_back, self._files, self._sessions, found.matches, terms))
         for session_id in stale:
             self._upkeep.spawn(self._upkeep.anew(session_id))
         return Matches(tuple(hits), found.more, indexing=not self._swept.is_set())
@@ -243,6 +246,10 @@ class FileIndex:
                 self._failed(error, life or self._thread.life)
         except OSError as error:
             # The sessions cannot be read: lists say so themselves, for as long as that is so.
+            self._give_up(error)
+        except Exception as error:
+            # A mistake of ours about what somebody's file may say: lists go over the files, and nobody waits for ever.
+            logger.exception("the index cannot be made")
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from agentd.core.lookup import CANDIDATES, SHORTEST_PREFIX, Known, words_of
 from agentd.core.places import Place, place_in
-from agentd.protocol import ListParams, ListStatus
-from agentd.store.finding import Row, Selection
+from agentd.protocol import ListParams, ListStatus, Session
+from agentd.store.finding import IMPORTED, Row, Selection
 from agentd.store.index.database import sound
 
 _LAST = "\U0010ffff"
@@ -39,10 +39,17 @@ class Totals:
 
 
 def page(
-    connection: sqlite3.Connection, asked: ListParams, without: Collection[str], totals: Totals | None = None
+    connection: sqlite3.Connection,
+    asked: ListParams,
+    without: Collection[str],
+    totals: Totals | None = None,
+    *,
+    complete: bool = True,
 ) -> Selection:
-    """See ``SessionIndex.page``."""
+    """See ``SessionIndex.page``. Unless all are in, a parent that is not may be there all the same."""
     where, values = _where(asked)
+    if "s.child = 0" in where and not complete:
+        where.append("s.parent_id IS NULL")
     if without:
         # Few: what is live and differs from its files.
         where.append(f"s.id NOT IN ({', '.join('?' * len(without))})")
@@ -98,6 +105,18 @@ def _after(place: Place, sort: str) -> tuple[str, list[Any]]:
     return f"{column} <= ? AND ({column} < ? OR s.id > ?)", [place.key, place.key, place.id]
 
 
+def oldest(connection: sqlite3.Connection, until: str, limit: int, after: Place | None) -> list[Row]:
+    """See ``SessionIndex.oldest``."""
+    start = (after.key, after.key, after.id) if after else ("", "", "")
+    rows = connection.execute(
+        "SELECT s.id, s.last_active, v.json, v.crc FROM sessions s JOIN views v USING (number)"
+        " WHERE s.last_active < ? AND s.last_active >= ? AND (s.last_active > ? OR s.id > ?)"
+        " ORDER BY s.last_active, s.id LIMIT ?",
+        (until, *start, limit),
+    ).fetchall()
+    return [Row(one, Place(False, key, one), sound(*view)) for one, key, *view in rows]
+
+
 def known_as(connection: sqlite3.Connection, wanted: str) -> list[Known]:
     """See ``SessionIndex.known_as``. Each way goes over an index: opening by a full id lists nothing."""
     columns = "SELECT id, name, parent_id FROM sessions"
@@ -106,11 +125,19 @@ def known_as(connection: sqlite3.Connection, wanted: str) -> list[Known]:
         found += connection.execute(f"{columns} WHERE name = ? LIMIT ?", (wanted, CANDIDATES)).fetchall()
         low = wanted.lower()
         if len(wanted) >= SHORTEST_PREFIX:
-            beginning = f"{columns} WHERE id >= ? AND id < ? AND child = 0 LIMIT ?"
+            own = "(parent_id IS NULL OR substr(id, 1, length(parent_id)) <> parent_id)"
+            beginning = f"{columns} WHERE id >= ? AND id < ? AND {own} LIMIT ?"
             found += connection.execute(beginning, (low, low + _LAST, CANDIDATES)).fetchall()
         if len(wanted) == 8:
             found += connection.execute(f"{columns} WHERE tail = ? LIMIT ?", (low, CANDIDATES)).fetchall()
     return list({one[0]: Known(*one) for one in found}.values())
+
+
+def imported(connection: sqlite3.Connection) -> list[Session]:
+    """See ``SessionIndex.imported``."""
+    found = connection.execute("SELECT json, crc FROM views WHERE instr(json, ?)", (f'"{IMPORTED}":'.encode(),))
+    sessions = [Session.model_validate_json(sound(*view)) for view in found]
+    return [session for session in sessions if IMPORTED in session.metadata]
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -58,6 +58,7 @@ class Upkeep:
         self._thread = thread
         self._keeper = keeper
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="agentd-index-read")
+        self._looker = ThreadPoolExecutor(1, thread_name_prefix="agentd-index-look")
         self._fresher: list[set[str]] = []
         self._reading: set[str] = set()
         self._again: set[str] = set()
@@ -225,6 +226,10 @@ class Upkeep:
         """On the thread that reads files. Raises OSError."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
+    async def look(self, work: Callable[[], T]) -> T:
+        """Likewise, for somebody who waits for an answer: not behind what is being read. Raises OSError."""
+        return await asyncio.get_running_loop().run_in_executor(self._looker, work)
+
     async def close(self) -> None:
         """What is being read is let go of."""
         self.closed = True
@@ -233,6 +238,7 @@ class Upkeep:
         if self._following:
             await asyncio.wait(self._following)
         self._reader.shutdown(wait=False, cancel_futures=True)
+        self._looker.shutdown(wait=False, cancel_futures=True)
 
 
 def _put_all(put: Sequence[SessionRow], connection: sqlite3.Connection) -> None:

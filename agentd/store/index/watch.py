@@ -155,7 +155,13 @@ def _stamp(name: str, connection: Connection) -> str | None:
 
 def _observe(sessions: Path, told: Callable[[str], None]) -> Any:
     """A running watchdog observer; None where the system has no watches left: the next start looks."""
-    from watchdog.events import FileSystemEvent, FileSystemEventHandler
+    from watchdog.events import (
+        DirCreatedEvent,
+        DirDeletedEvent,
+        DirMovedEvent,
+        FileSystemEvent,
+        FileSystemEventHandler,
+    )
     from watchdog.observers import Observer
 
     class Handler(FileSystemEventHandler):
@@ -170,7 +176,9 @@ def _observe(sessions: Path, told: Callable[[str], None]) -> Any:
     observer = Observer()
     observer.daemon = True
     try:
-        observer.schedule(Handler(), str(sessions), recursive=False)
+        # Of all else nothing is told at all: each session's directory that is looked into would be.
+        wanted: list[type[FileSystemEvent]] = [DirCreatedEvent, DirDeletedEvent, DirMovedEvent]
+        observer.schedule(Handler(), str(sessions), recursive=False, event_filter=wanted)
         observer.start()
     except OSError as error:
         logger.warning("%s is not watched: %s", sessions, error.strerror or error)
