@@ -60,12 +60,37 @@ class _Markdown(Markdown):
         **Markdown.elements, "heading_open": _Heading, "fence": _Code, "code_block": _Code, "table_open": _Table,
     }  # fmt: skip
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text, code_theme=CODE_THEME, hyperlinks=False)
+        self.parsed = _literal(parser().parse(text))
+
+
+def parser() -> MarkdownIt:
+    """Of what a model writes. Definitions of references are text like any other: the place that refers to one may
+    have been drawn already, and one that nothing refers to must not vanish."""
+    return MarkdownIt().enable("table").enable("strikethrough").disable("reference")
+
+
+def _literal(tokens: list[Token]) -> list[Token]:
+    """With HTML and images, which a terminal does not show, as the text that they were written as."""
+    for token in tokens:
+        if token.type == "html_block":
+            token.type, token.info = "fence", "html"
+        elif token.type == "html_inline":
+            token.type = "text"
+        elif token.type == "image":
+            token.type, token.tag = "text", ""
+            token.content, token.children = f"![{token.content}]({token.attrs.get('src', '')})", None
+        if token.children:
+            _literal(token.children)
+    return tokens
+
 
 def rendered(text: str, console: Console) -> list[str]:
     """The lines of a piece of Markdown, with the terminal's styles, without blank ones around it."""
     with console.capture() as capture:
         width = min(console.width, WIDEST)
-        console.print(_Markdown(text, code_theme=CODE_THEME, hyperlinks=False), width=width, end="")
+        console.print(_Markdown(text), width=width, end="")
     lines = [line.rstrip() for line in capture.get().split("\n")]
     while lines and _blank(lines[0]):
         del lines[0]
@@ -83,7 +108,7 @@ class Blocks:
 
     def __init__(self) -> None:
         self.pending = ""
-        self._parser = MarkdownIt().enable("table").enable("strikethrough")
+        self._parser = parser()
 
     def add(self, text: str) -> None:
         self.pending += clean(text)

@@ -54,6 +54,27 @@ def words(lines: list[str]) -> list[str]:
     return [word for line in lines for word in line.replace("─", "").replace("━", "").split()]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Use Vec<String> and Map<K, V> here.",
+        "<div>\n  some text\n</div>",
+        "<details>\n<summary>More</summary>\n\ninside\n\n</details>",
+        "Press <kbd>Ctrl</kbd> now",
+        "before\n\n<!-- a remark\nof two lines -->\n\nafter",
+        "See ![a chart](https://x.test/chart.png)",
+        "See [1].\n\n[1]: https://x.test/page",
+        "- item with <b>html</b>\n- Vec<T>",
+        "| a |\n|---|\n| Vec<T> |",
+        "### About <T>",
+    ],
+)
+def test_html_and_what_a_terminal_does_not_know_is_shown_as_it_was_written(said: str) -> None:
+    shown = "".join("".join(plain(said, 80)).split())
+    for word in said.replace("|", " ").replace("---", " ").replace("###", " ").split():
+        assert word.strip("-") in shown, (word, shown)
+
+
 def test_nothing_is_lost_in_a_narrow_table() -> None:
     name = "idle_minutes_of_the_daemon"
     shown = "".join(plain(f"| Name |\n|---|\n| {name} |\n", 20)).replace("─", "")
