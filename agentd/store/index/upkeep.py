@@ -270,7 +270,7 @@ def _remove_all(names: Sequence[str], connection: sqlite3.Connection) -> None:
 
 
 def _progress(names: Sequence[str], connection: sqlite3.Connection) -> list[tuple[str, writing.Progress]]:
-    return [(name, known) for name in names if (known := writing.progress(connection, name)) is not None]
+    return writing.progress_of(connection, names)
 
 
 def _forget(session_id: str, connection: sqlite3.Connection) -> None:

@@ -52,6 +52,17 @@ def progress(connection: sqlite3.Connection, session_id: str) -> Progress | None
     return Progress(found[0], Start(*found[1:4]), *found[4:]) if found else None
 
 
+def progress_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[tuple[str, Progress]]:
+    """Likewise of many, those that the index has, in their order."""
+    found = connection.execute(
+        "SELECT id, number, segment, offset, seq, log_stamp, documents, kept FROM sessions"  # noqa: S608
+        f" WHERE id IN ({', '.join('?' * len(ids))})",
+        list(ids),
+    ).fetchall()
+    of = {one: Progress(number, Start(*rest[:3]), *rest[3:]) for one, number, *rest in found}
+    return [(one, of[one]) for one in ids if one in of]
+
+
 def forget(connection: sqlite3.Connection, number: int) -> None:
     """Forget what was indexed of a session's transcript."""
     forget_documents(connection, number, names=False)
