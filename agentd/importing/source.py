@@ -45,6 +45,26 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A source whose reading raises RequestCancelled as soon as nobody wants the result any more."""
+
+    source: Source
+    stopped: Callable[[], bool]
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def size(self) -> int:
+        return self.source.size
+
+    def read_at(self, size: int, offset: int) -> bytes:
+        check(self.stopped)
+        return self.source.read_at(size, offset)
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where an object stands: ``line`` counts from 1, ``part`` from 0 within a line that holds several."""
 

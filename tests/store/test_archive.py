@@ -42,7 +42,8 @@ def export(log: FileSessionLog, notes: Sequence[Path] = ()) -> bytes:
 
 async def imported(store: FileStore, data: bytes, session_id: str | None = None) -> tuple[FileSessionLog, list[str]]:
     archive = Archive(Text(data))
-    log = await store.receive(session_id or archive.session_id or "lost", unpacker(archive, session_id or log_id(data)))
+    wanted = session_id or archive.session_id or "lost"
+    log = await store.receive(wanted, unpacker(archive, session_id or log_id(data), lambda said: said))
     return log, archive.problems
 
 
@@ -251,7 +252,8 @@ async def test_each_byte_of_metadata_can_be_wrong(tmp_path: Path) -> None:
 async def test_an_archive_without_a_session_leaves_nothing(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         with pytest.raises(AgentdError, match="nothing was imported"):
-            await store.receive("some-id", unpacker(Archive(Text(archive_of(documents__a_dot_md=b"x"))), "some-id"))
+            archive = Archive(Text(archive_of(documents__a_dot_md=b"x")))
+            await store.receive("some-id", unpacker(archive, "some-id", lambda said: said))
         assert not list((tmp_path / "project" / "sessions").iterdir())
 
 

@@ -53,9 +53,9 @@ async def _import(workspace: Workspace, peer: Peer, params: ImportParams, stoppe
     async with _ONE_AT_A_TIME.setdefault(workspace, anyio.Lock()):
         with ExitStack() as stack:
             path = files.path_of(params.uri) if params.uri is not None else None
-            archive = await anyio.to_thread.run_sync(unpacking.archive_of, path, params.content, stack)
+            archive = await anyio.to_thread.run_sync(unpacking.archive_of, path, params.content, stopped, stack)
             if archive is not None:
-                return await unpacking.unpacked(workspace, archive, params)
+                return await unpacking.unpacked(workspace, peer.environment, archive, params)
             return await _Import(workspace, peer, params, path, stopped).run(stack)
 
 

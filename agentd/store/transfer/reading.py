@@ -73,7 +73,9 @@ class Archive:
         if self._ending is None:
             self.problems.append("The end is missing: the file was cut off, or is damaged. What is there is used.")
         elif missing > 0:
-            self.problems.append(f"{missing} of {len(self._ending)} parts are missing.")
+            found = {entry.name for entry in self.entries}
+            names = ", ".join(dict.fromkeys(one.name[:80] for one in self._ending if one.name not in found))
+            self.problems.append(f"{missing} of {len(self._ending)} parts are missing: {names[:400]}.")
 
     def entry(self, name: str) -> Entry | None:
         return next((entry for entry in self.entries if entry.name == name), None)

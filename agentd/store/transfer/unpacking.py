@@ -19,21 +19,23 @@ from agentd.store.transfer.parts import DOCUMENTS, is_part_of_session
 from agentd.store.transfer.reading import Archive, Entry
 
 LARGEST_METADATA = 16 << 20
+Settle = Callable[[Metadata], Metadata]
+"""What the metadata is to say here, of what the archive says."""
 
 
-def unpacker(archive: Archive, session_id: str) -> Callable[[Files, Path], None]:
+def unpacker(archive: Archive, session_id: str, settle: Settle) -> Callable[[Files, Path], None]:
     """For ``FileStore.receive``: every file of the session, as it was exported, under this id.
 
     ``archive.problems`` says what was damaged. Raises ImportFailed when there is no session in it.
     """
 
     def fill(files: Files, directory: Path) -> None:
-        unpack(archive, files, directory, session_id)
+        unpack(archive, files, directory, session_id, settle)
 
     return fill
 
 
-def unpack(archive: Archive, files: Files, directory: Path, session_id: str) -> None:
+def unpack(archive: Archive, files: Files, directory: Path, session_id: str, settle: Settle) -> None:
     taken: set[str] = set()
     for entry in archive.entries:
         name = entry.name
@@ -50,7 +52,7 @@ def unpack(archive: Archive, files: Files, directory: Path, session_id: str) -> 
         raise ImportFailed("No part of a session was found in it: nothing was imported.")
     if files.exists(directory / BLOBS):
         files.sync_directory(directory / BLOBS)
-    _finish_metadata(archive, files, directory, session_id)
+    _finish_metadata(archive, files, directory, session_id, settle)
 
 
 def is_document(name: str) -> bool:
@@ -83,21 +85,22 @@ def _write(files: Files, path: Path, chunks: Iterable[bytes]) -> None:
         files.close(fd)
 
 
-def _finish_metadata(archive: Archive, files: Files, directory: Path, session_id: str) -> None:
-    """As it was exported where that says this id; else mended, or with the new id."""
+def _finish_metadata(archive: Archive, files: Files, directory: Path, session_id: str, settle: Settle) -> None:
+    """As it was exported where that may stand here, with this id; else mended, or as it is settled."""
     path = directory / METADATA
     known = _metadata_as_it_stands(files, path)
-    if known is not None and known.id == session_id:
-        return
     try:
-        mended = read_metadata(files, directory).metadata.changed(id=session_id)
+        said = known or read_metadata(files, directory).metadata
     except AgentdError as error:
         raise ImportFailed(f"Nothing was imported: {error.message}") from error
     if known is None:
         archive.problems.append(f"{METADATA} could not be read. What could be saved of it was made anew.")
+    settled = settle(said.changed(id=archive.session_id or session_id)).changed(id=session_id)
+    if settled == known:
+        return
     with suppress(FileNotFoundError):
         files.unlink(path)
-    files.write_new(path, mended.dump_json())
+    files.write_new(path, settled.dump_json())
 
 
 def _metadata_as_it_stands(files: Files, path: Path) -> Metadata | None:
