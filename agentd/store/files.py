@@ -143,6 +143,14 @@ class Files:
         """A real one, no link."""
         return path.is_dir() and not path.is_symlink()
 
+    def is_mount(self, path: Path) -> bool:
+        """Whether something is mounted there now."""
+        return os.path.ismount(path)
+
+    def mount_of(self, path: Path) -> Path | None:
+        """The mount point that a path is below, or is; None for the system's own, which is always there."""
+        return next((place for place in (path, *path.parents) if place != place.parent and self.is_mount(place)), None)
+
     def stat_open(self, fd: int) -> os.stat_result:
         return os.fstat(fd)
 

@@ -6,7 +6,7 @@ call from a worker.
 
 import errno
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,12 +21,21 @@ _CANNOT_TELL = (errno.EACCES, errno.EPERM, errno.EIO, errno.ETIMEDOUT, errno.EST
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """Where a root is that can be unmounted: its mount point, and which file its project id is, as that disk counts."""
+
+    mount: str
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What a ``project.json`` says. ``newer``: a later version of agentd wrote it."""
 
     root: str | None = None
     project_id: str | None = None
     newer: bool = False
+    disk: Disk | None = None
 
 
 def id_of(files: Files, root: Path) -> str | None:
@@ -42,6 +51,19 @@ def id_of(files: Files, root: Path) -> str | None:
         return None
 
 
+def disk_of(files: Files, root: Path) -> Disk | None:
+    """None: it is on the disk that the system itself is on."""
+    mount = files.mount_of(root)
+    if mount is None:
+        return None
+    try:
+        state = files.stat(Path(root, *PROJECT_ID))
+    except OSError:
+        return Disk(str(mount))
+    # Neither changes when a root is renamed or its disk is mounted elsewhere; a copy's are others.
+    return Disk(str(mount), f"{state.st_ino}-{state.st_mtime_ns}")
+
+
 def read_project(files: Files, directory: Path) -> Said:
     """Raises OSError, and ValueError for a file that is damaged."""
     there = _parsed(files, directory)
@@ -50,6 +72,7 @@ def read_project(files: Files, directory: Path) -> Said:
         root if isinstance(root, str) else None,
         project_id_in(project_id) if isinstance(project_id, str) else None,
         _is_newer(there),
+        _disk_in(there.get("disk")),
     )
 
 
@@ -63,6 +86,11 @@ def write_project(files: Files, directory: Path, root: str, project_id: str | No
     wanted.pop("project_id", None)
     if project_id is not None:
         wanted["project_id"] = project_id
+    if Path(root).is_dir():
+        wanted.pop("disk", None)
+        disk = disk_of(files, Path(root))
+        if disk is not None:
+            wanted["disk"] = {key: value for key, value in asdict(disk).items() if value is not None}
     if wanted != there:
         files.replace(directory / PROJECT, json.dumps(wanted, indent=2).encode() + b"\n")
 
@@ -116,6 +144,12 @@ class Identity:
 def _parsed(files: Files, directory: Path) -> dict[str, Any]:
     value = json.loads(files.contents(directory / PROJECT))
     return value if isinstance(value, dict) else {}
+
+
+def _disk_in(value: object) -> Disk | None:
+    if not isinstance(value, dict) or not isinstance(mount := value.get("mount"), str):
+        return None
+    return Disk(mount, file if isinstance(file := value.get("file"), str) else None)
 
 
 def _is_newer(there: dict[str, Any]) -> bool:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from agentd.errors import StoreFailed
 from agentd.paths import slug
+from agentd.store import closing
 from agentd.store.files import Files, words
-from agentd.store.identity import PROJECT, Said, id_of, read_project, write_project
+from agentd.store.identity import PROJECT, Disk, Said, disk_of, id_of, read_project, write_project
 
 SESSIONS = "sessions"
 INDEX = "index.sqlite3"
@@ -37,6 +38,17 @@ class Root(Enum):
     THERE = "still that project"
     SAME = "the same directory by another path"
     UNKNOWN = "not to be read"
+    NAMELESS = "there, and has lost its project id"
+    UNMOUNTED = "on a disk that is not mounted now"
+    LINKED = "gone; where its sessions are kept, a link points to"
+
+
+_NEXT = {
+    Root.NAMELESS: " It gets the id back with its next session. If it is not that project any more, remove it.",
+    Root.UNMOUNTED: ' Mount it. If there is no such disk any more, take "disk" out of {project}/project.json.',
+    Root.LINKED: " Put that directory itself in the place of the link {project}, and they come.",
+}
+"""What people can do about it, if they wish to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +88,22 @@ def settle(files: Files, project: Path, root: str, hold: Hold, identify: Identif
     there = [claim for claim in claims if claim.state is Root.THERE]
     if there:
         return _of_its_own(files, project, root, home, there[0].root, identify)
-    unclear = [claim for claim in claims if claim.state in (Root.SAME, Root.UNKNOWN)]
+    unclear = [claim for claim in claims if claim.state is not Root.GONE]
     if unclear:
         known = unclear[0]
         note = f"This root has the project id of {known.root}, which is {known.state.value}: its sessions stay there."
+        note += _NEXT.get(known.state, "").format(project=known.directory.name)
         return Settled(home.project_id, (note,), certain=False)
     notes: list[str] = []
+    left = False
     try:
         if home.project_id is not None:
             _put_aside(files, project, home.root or root, home.project_id, notes)
         for claim in claims:
             with hold(claim.directory):
-                _take_over(files, claim, project, root, own, notes)
+                left |= not _take_over(files, claim, project, root, own, notes)
+        if left:
+            return Settled(None, tuple(notes), certain=False)
         write_project(files, project, root, own)
     except OSError as error:
         raise StoreFailed(words(error), "where the sessions of a moved root are; they are all whole") from error
@@ -109,47 +125,73 @@ def _of_its_own(files: Files, project: Path, root: str, home: Said, original: st
 
 def _claims(files: Files, project: Path, root: str, own: str) -> list[Claim]:
     found = []
-    with os.scandir(project.parent) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name != project.name)
-    for name in names:
+    for name in sorted(set(files.names(project.parent)) - {project.name}):
         directory = project.parent / name
         try:
             said = read_project(files, directory)
         except (OSError, ValueError):
             continue
         if said.project_id == own and not said.newer and _holds_sessions(files, directory):
-            found.append(Claim(directory, said.root or "", _state(files, said.root, root, own)))
+            state = _state(files, directory, said, root, own)
+            if state is Root.GONE and not files.is_directory(directory):
+                # Nothing is moved or removed through a link: what it points to is not only ours.
+                state = Root.LINKED
+            found.append(Claim(directory, said.root or "", state))
     return found
 
 
-def _state(files: Files, there: str | None, root: str, own: str) -> Root:
+def _state(files: Files, directory: Path, said: Said, root: str, own: str) -> Root:
+    there = said.root
     if not there or there == root:
         return Root.GONE
+    # Put aside: another project is known to be at its path.
+    aside = directory.name != slug(there)
     try:
         if Path(there).samefile(root):
             # Renamed to other capitals, where those are all the same.
             return Root.GONE if there.casefold() == root.casefold() else Root.SAME
-        return Root.THERE if id_of(files, Path(there)) == own else Root.GONE
+        known = id_of(files, Path(there))
+        if known == own:
+            return Root.THERE
+        if known is None and not aside and Path(there).is_dir():
+            return Root.NAMELESS
     except (FileNotFoundError, NotADirectoryError):
-        return Root.GONE
+        pass
     except OSError:
         return Root.UNKNOWN
+    return Root.GONE if aside or _is_mounted(files, said.disk, root) else Root.UNMOUNTED
 
 
-def _take_over(files: Files, claim: Claim, project: Path, root: str, own: str, notes: list[str]) -> None:
-    """All that a project has becomes ours. Its lock is held: it is looked at once more."""
+def _is_mounted(files: Files, disk: Disk | None, root: str) -> bool:
+    """Whether what is not at its path is not on its disk either: that is there to be asked, or mounted where we are."""
+    if disk is None or files.is_mount(Path(disk.mount)):
+        return True
+    here = disk_of(files, Path(root))
+    return here is not None and here.file is not None and here.file == disk.file
+
+
+def _take_over(files: Files, claim: Claim, project: Path, root: str, own: str, notes: list[str]) -> bool:
+    """All that a project has becomes ours. Its lock is held: it is looked at once more. False: it cannot be moved."""
     try:
         said = read_project(files, claim.directory)
     except (OSError, ValueError):
-        return
-    if said.project_id != own or said.newer or _state(files, said.root, root, own) is not Root.GONE:
-        return
-    left = _move(files, claim.directory, project)
+        return True
+    if said.project_id != own or said.newer or _state(files, claim.directory, said, root, own) is not Root.GONE:
+        return True
+    try:
+        left = _move(files, claim.directory, project)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        notes.append(f"The sessions of {claim.root}, which was moved here, stay where they are: {claim.directory.name} "
+                     f"is on another disk than {project.name}. Put both on one, and they come.")  # fmt: skip
+        return False
     if left:
         notes.append(f"{len(left)} sessions of {claim.root} stay in {claim.directory.name}: their ids are taken here.")
-        return
+        return True
     notes.append(f"The sessions of {claim.root} moved with it to {root}.")
     _forget(files, claim.directory, whole=slug(claim.root) != claim.directory.name or not Path(claim.root).is_dir())
+    return True
 
 
 def _put_aside(files: Files, project: Path, root: str, project_id: str, notes: list[str]) -> None:
@@ -160,7 +202,7 @@ def _put_aside(files: Files, project: Path, root: str, project_id: str, notes: l
         write_project(files, aside, root, project_id)
         _move(files, project, aside)
         notes.append(f"Another project was at {root} before: its sessions are kept for where it was moved to.")
-    _forget_index(files, project)
+    _forget_derived(files, project)
     files.unlink(project / PROJECT)
     files.sync_directory(project)
 
@@ -184,12 +226,13 @@ def _move(files: Files, source: Path, target: Path) -> Sequence[str]:
 
     The names of sessions that stay, because the target has such.
     """
-    _forget_index(files, target)
+    _forget_derived(files, target)
     for name in files.names(source):
-        if name not in _STAY and not name.startswith(INDEX) and not files.exists(target / name):
+        if name not in _STAY and not _is_derived(name) and not files.exists(target / name):
             files.rename(source / name, target / name)
     stay: list[str] = []
-    if files.is_directory(source / SESSIONS):
+    # Whoever keeps them elsewhere has a link there: that is what moves.
+    if (source / SESSIONS).is_dir():
         if files.is_directory(target / SESSIONS) and not files.names(target / SESSIONS):
             files.remove_tree(target / SESSIONS)
         if not files.exists(target / SESSIONS):
@@ -210,23 +253,29 @@ def _move(files: Files, source: Path, target: Path) -> Sequence[str]:
 def _holds_sessions(files: Files, directory: Path) -> bool:
     """Or anything else that cannot be made anew."""
     with suppress(OSError):
-        if files.is_directory(directory / SESSIONS) and files.names(directory / SESSIONS):
+        if (directory / SESSIONS).is_dir() and files.names(directory / SESSIONS):
             return True
-        return any(name not in _STAY and not name.startswith((INDEX, ".")) for name in files.names(directory))
+        names = files.names(directory)
+        return any(name not in _STAY and not _is_derived(name) and not name.startswith(".") for name in names)
     return False
 
 
 def _forget(files: Files, directory: Path, *, whole: bool) -> None:
     """A project that has nothing of its own any more; ``whole``: nor does anybody start a daemon there. Best effort."""
     with suppress(OSError):
-        _forget_index(files, directory)
+        _forget_derived(files, directory)
         files.unlink(directory / PROJECT)
         files.sync_directory(directory)
         if whole and not set(files.names(directory)) - _STAY and not _holds_sessions(files, directory):
             files.remove_tree(directory)
 
 
-def _forget_index(files: Files, directory: Path) -> None:
+def _forget_derived(files: Files, directory: Path) -> None:
     for name in files.names(directory):
-        if name.startswith(INDEX):
+        if _is_derived(name):
             files.unlink(directory / name)
+
+
+def _is_derived(name: str) -> bool:
+    """Said of the sessions that were here: the index, and that they were closed in order."""
+    return name.startswith(INDEX) or name == closing.NAME

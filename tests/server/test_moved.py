@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -90,6 +91,23 @@ async def test_a_new_project_at_the_old_path_beside_the_moved_one(place: Place) 
     await named(fresh, "new one")
     assert (await listed(moved), await listed(fresh)) == (["old one"], ["new one"])
     await end((await fresh.status())["pid"], signal.SIGTERM)
+
+
+async def test_a_copy_of_one_that_lost_its_id_takes_nothing_and_ends_no_daemon(place: Place) -> None:
+    original = await (await place.bridge()).initialize()
+    await named(original, "one", "two")
+    copy = os.path.join(os.path.dirname(place.root), "copy")
+    shutil.copytree(place.root, copy)
+    # As `git clean -fdx` does it.
+    shutil.rmtree(os.path.join(place.root, ".agentd"))
+    other = await (await place.bridge("--root", copy)).initialize()
+    try:
+        status = await other.status()
+        assert status["root"] == copy and await listed(other) == []
+        assert any("has lost its project id" in problem for problem in status["problems"])
+        assert await listed(original) == ["one", "two"]
+    finally:
+        await end((await other.status())["pid"], signal.SIGTERM)
 
 
 async def test_a_turn_that_runs_is_let_end(place: Place) -> None:
