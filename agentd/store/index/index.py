@@ -19,7 +19,7 @@ from agentd.core.words import Term
 from agentd.errors import LoadFailed
 from agentd.protocol import ListParams, ListStatus, Session
 from agentd.store.files import Files, loading
-from agentd.store.finding import Matches, Noticed, Selection, SessionIndex, Use
+from agentd.store.finding import Matches, Noticed, Row, Selection, SessionIndex, Use
 from agentd.store.index import ids, listing, reading, rows, searching, using
 from agentd.store.index.snippets import read_back
 from agentd.store.index.thread import IndexThread, Work
@@ -75,7 +75,7 @@ class FileIndex:
         await self._when(self._newest)
         indexing = not self._listed.is_set()
         selection = await self._ask(
-            lambda connection: listing.page(connection, asked, without, self._totals),
+            lambda connection: listing.page(connection, asked, without, self._totals, complete=not indexing),
             lambda: self._plain.page(asked, without),
             self._newest,
         )
@@ -93,6 +93,12 @@ class FileIndex:
                 return known
         return await self._ask(
             lambda connection: listing.known_as(connection, wanted), lambda: self._plain.known_as(wanted)
+        )
+
+    async def oldest(self, until: str, limit: int, after: Place | None = None) -> Sequence[Row]:
+        return await self._ask(
+            lambda connection: listing.oldest(connection, until, limit, after),
+            lambda: self._plain.oldest(until, limit, after),
         )
 
     async def imported(self) -> Sequence[Session]:
@@ -152,6 +158,11 @@ class FileIndex:
         if self._building is not None and self._listed.is_set() and not self._closed:
             self._upkeep.follow(session_id)
 
+    def closed(self, session_id: str) -> None:
+        """A session that was open is not any more."""
+        if self._watch is not None:
+            self._watch.let_go(session_id)
+
     def removed(self, session_id: str) -> None:
         """The session's directory is gone."""
         if self._building is not None:
@@ -173,7 +184,7 @@ class FileIndex:
             self._in()
             self._swept.set()
             await self._upkeep.close()
-            await self._thread.close(clean=clean)
+            await self._thread.close(clean=clean, names=self._names_stamp())
 
     async def _ask(self, work: Work[T], plainly: Callable[[], Awaitable[T]], after: asyncio.Event | None = None) -> T:
         """``after``: what is waited for before; that all sessions are there, if nothing else is said."""
@@ -224,11 +235,13 @@ class FileIndex:
             meta = await self._thread.open(reading.boot(), anew=anew)
             life = self._thread.life
             fresh = meta.get("building") == "1"
-            await self._upkeep.bring_in(all_stamps=meta.get("clean") != "1", newest=self._newest if fresh else None)
+            clean = meta.get("clean") == "1" and not fresh
+            if not clean or meta.get("names") != self._names_stamp():
+                await self._upkeep.bring_in(all_stamps=not clean, newest=self._newest if fresh else None)
             self._in()
             if self._watch is not None:
                 self._upkeep.spawn(self._watch.compare())
-            if meta.get("clean") == "1" and not fresh:
+            if clean:
                 # Who has just started the daemon wants a list: what a hand edited meanwhile is looked for after that.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(SWEEP_SECONDS):
@@ -251,6 +264,12 @@ class FileIndex:
             # A mistake of ours about what somebody's file may say: lists go over the files, and nobody waits for ever.
             logger.exception("the index cannot be made")
             self._give_up(error)
+
+    def _names_stamp(self) -> str:
+        """Another one as soon as a session comes, goes or is renamed."""
+        with suppress(OSError):
+            return str(self._files.stat(self._sessions).st_mtime_ns)
+        return ""
 
     def _give_up(self, error: Exception) -> None:
         logger.warning("no index: %s", error)
