@@ -16,12 +16,12 @@ import anyio
 import anyio.to_thread
 
 from agentd.core.documents import Buffer, OpenDocuments, document_key, file_path, merged
+from agentd.core.limits import CONTEXT_LIMIT
 from agentd.core.mentions import Mention, cut_lines, cut_range, mentions
 from agentd.protocol import ContextItem, ContextText
 from agentd.protocol.base import sound_text
 
-FILE_LIMIT = 256 * 1024
-"""Characters of one file that travel with a prompt."""
+FILE_LIMIT = CONTEXT_LIMIT
 TOTAL_LIMIT = 512 * 1024
 READ_LIMIT = 16 * 1024 * 1024
 """Bytes of a file that are read to find some lines of it."""

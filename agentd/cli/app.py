@@ -3,6 +3,7 @@
 Only the module of the command that was named is imported; all of them for help and completion.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -43,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(given)
-        sys.stdout.flush()
+        output.flush()
+    except output.Unwritable as error:
+        output.close_quietly()
+        output.error(str(error))
+        code = FAILED
     except BrokenPipeError:  # whoever read our output has had enough
         output.close_quietly()
         code = FAILED
@@ -69,11 +74,19 @@ def _run(given: list[str]) -> int:
         told = words.KEY_REFUSED if words.may_hold_key(given) else error.format_message().rstrip(".")
         output.error(told, words.usage_hint(error, given))
         return WRONG_USE
-    except BrokenPipeError:
+    except (BrokenPipeError, output.Unwritable):
         raise
+    except OSError as error:
+        if error.filename is None and error.errno == errno.ENOSPC:  # Typer printed its help
+            raise output.Unwritable(error) from None
+        return _our_mistake(error)
     except Exception as error:  # a mistake of ours: told in a line, its traceback kept for whoever mends it
-        output.error(f"agentd made a mistake: {type(error).__name__}: {error}", _kept_traceback())
-        return FAILED
+        return _our_mistake(error)
+
+
+def _our_mistake(error: Exception) -> int:
+    output.error(f"agentd made a mistake: {type(error).__name__}: {error}", _kept_traceback())
+    return FAILED
 
 
 def _kept_traceback() -> str:

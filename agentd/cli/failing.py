@@ -39,7 +39,7 @@ HINTS: dict[str, str] = {
     "modelUnavailable": "See 'agentd model list' for the models and 'agentd doctor' for what is missing.",
     "loadFailed": "The file is left as it is. 'agentd session list' shows the other sessions.",
     "storeFailed": "Nothing was changed. Check the space and the permissions of the data directory: 'agentd doctor'.",
-    "connectionLost": "What was streamed is kept: 'agentd continue' goes on. If it does not: 'agentd logs'.",
+    "connectionLost": "Look whether it was done, and try again: that starts the daemon. 'agentd logs' may say more.",
     "daemonUnavailable": "'agentd logs' and 'agentd doctor' may say more.",
     "requestFailed": "The daemon's log may say more: 'agentd logs'.",
 }

@@ -1,17 +1,21 @@
 """One prompt, its streamed reply, and an exit code."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from agentd.cli import firstrun, output
-from agentd.cli.failing import FAILED, INTERRUPTED, OK, reason_hint
+from agentd.cli.failing import FAILED, INTERRUPTED, OK, Stop, reason_hint
 from agentd.cli.interrupt import Interrupts
 from agentd.cli.rows import short_id
 from agentd.cli.showing import Showing, showing
 from agentd.cli.target import Target, find, title
 from agentd.cli.wish import Wish
+from agentd.client.failures import ConnectionLost
 from agentd.client.streams import TurnStream
 from agentd.client.typed import Client
+from agentd.errors import AgentdError
 from agentd.protocol import ChatParams, ContextItem, Turn
 
 CUT = {
@@ -26,12 +30,11 @@ async def one_shot(wish: Wish) -> int:
         await firstrun.prepare(client, target.session, wish.model)
         if wish.background:
             return await _in_background(client, wish, target)
-        return await play(client, stream_of(client, wish, target), showing(as_json=wish.as_json))
+        with _lost_midway():
+            return await play(client, stream_of(client, wish, target), showing(as_json=wish.as_json), made=target.name)
 
 
 def stream_of(client: Client, wish: Wish, target: Target) -> TurnStream:
-    if target.name is not None:
-        output.note(f"Created new session: '{target.name}'")
     return client.chat(
         wish.prompt or "",
         session=target.session.id if target.session else None,
@@ -59,6 +62,8 @@ async def _in_background(client: Client, wish: Wish, target: Target) -> int:
         background=True, when_busy=wish.when_busy,
     )  # fmt: skip
     answer = await client.send(params)
+    if target.name is not None:
+        output.note(created(target.name))
     if wish.as_json:
         output.data(answer.dump())
     else:
@@ -75,17 +80,35 @@ class Ways:
     go_on: str = "'agentd continue'"
     retry: str = "'agentd session retry'"
     resume: str = "agentd session resume"
+    named: bool = True
+
+    def again(self, session: str) -> str:
+        return f"{self.retry[:-1]} {short_id(session)}'" if self.named else self.retry
 
     def look(self, session: str) -> str:
         return f"'{self.resume} {short_id(session)}'"
 
 
-async def play(client: Client, stream: TurnStream, shown: Showing, ways: Ways = Ways()) -> int:
-    """Show a turn until it has ended, and say how it ended if it did not simply complete."""
+def created(name: str) -> str:
+    return f"Created new session: '{name}'"
+
+
+async def play(
+    client: Client, stream: TurnStream, shown: Showing, ways: Ways = Ways(), *, made: str | None = None
+) -> int:
+    """Show a turn until it has ended, and say how it ended if it did not simply complete.
+
+    ``made``: the name of the session that this prompt makes, told once the daemon has made it.
+    """
+    waiting = False
     with Interrupts(client, stream) as interrupts:
         try:
             async for event in stream:
                 interrupts.look()
+                if made is not None and stream.place is not None:
+                    output.note(created(made))
+                    made = None
+                waiting = event.type != "turn/started" and (waiting or event.type == "turn/queued")
                 if event.type == "turn/queued":
                     output.note("Waiting for the running turn to end …")
                 if stream.envelope is not None:
@@ -96,10 +119,20 @@ async def play(client: Client, stream: TurnStream, shown: Showing, ways: Ways = 
                 return OK
             if not interrupts.hit:
                 raise
-            output.note(f"Left while the turn was being stopped. What was streamed is kept: {ways.go_on}.")
+            kept = f" What was streamed is kept: {ways.go_on}." if stream.turn and _streamed(stream.turn) else ""
+            output.note(f"Left while the turn was being stopped.{kept}")
             return INTERRUPTED
+        except (BrokenPipeError, output.Unwritable):  # nobody reads on: the turn goes on, and is looked at later
+            await interrupts.to_background()
+            raise
         finally:
             shown.close()
+    if stream.turn is not None and stream.turn.status == "queued" and stream.place is not None:
+        output.note(f"Your prompt is kept and waits: {ways.again(stream.place[0])} goes on.")
+        return FAILED
+    if waiting and stream.turn is not None and stream.turn.status == "interrupted":
+        output.note("The waiting prompt was dropped; nothing of it was sent to the model.")
+        return INTERRUPTED
     return outcome(stream.turn, ways)
 
 
@@ -107,6 +140,9 @@ def outcome(turn: Turn | None, ways: Ways) -> int:
     """The exit code of a turn that has ended; what is to be said about it goes to stderr."""
     if turn is None:
         return FAILED
+    if turn.status == "interrupted" and not _streamed(turn):
+        output.note(f"Interrupted before anything was streamed. Your prompt again: {ways.retry}.")
+        return INTERRUPTED
     if turn.status == "interrupted":
         output.note(f"Interrupted. What was streamed is kept: go on with {ways.go_on}, or again with {ways.retry}.")
         return INTERRUPTED
@@ -117,6 +153,10 @@ def outcome(turn: Turn | None, ways: Ways) -> int:
     if told:
         output.note(told)
     return OK
+
+
+def _streamed(turn: Turn) -> bool:
+    return any(item.kind != "prompt" for item in turn.items)
 
 
 def failed(turn: Turn, retry: str) -> None:
@@ -134,4 +174,19 @@ async def again(wish: Wish) -> int:
     async with Client(wish.place) as client:
         opened = await client.resume(wish.resume, limit=0)
         await firstrun.prepare(client, opened.session, None)
-        return await play(client, client.retry(opened.session.id), showing(as_json=wish.as_json))
+        with _lost_midway():
+            code = await play(client, client.retry(opened.session.id), showing(as_json=wish.as_json))
+        with suppress(AgentdError):  # it was watched to its end
+            await client.seen(opened.session.id)
+        return code
+
+
+@contextmanager
+def _lost_midway() -> Iterator[None]:
+    """What a daemon's end means to a prompt."""
+    try:
+        yield
+    except ConnectionLost as lost:
+        output.error(lost.message, "What was streamed is kept: 'agentd continue' goes on, 'agentd session retry' sends "
+                                   "the prompt again; both start the daemon. 'agentd logs' may say more.")  # fmt: skip
+        raise Stop(FAILED) from None

@@ -7,7 +7,8 @@ draws: a list or a single line does without it.
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,10 +54,44 @@ def styled(text: str, *names: str, stream: IO[Any] | None = None) -> str:
     return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if codes else text
 
 
+class Unwritable(Exception):
+    """stdout takes no more (a full disk): told on stderr, exit code 1."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"Cannot write to standard output: {error.strerror}")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """A reader that has left (BrokenPipeError) is another matter, and no error to tell of."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritable(error) from None
+
+
 def write(text: str) -> None:
     """To stdout as it is, and out at once."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    with _writing():
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def flush() -> None:
+    """What others (the help) have written."""
+    with _writing():
+        sys.stdout.flush()
+
+
+def copy(file: IO[bytes]) -> None:
+    """All of the file to stdout, byte for byte."""
+    with _writing():
+        sys.stdout.flush()
+        while piece := file.read(1 << 20):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
 
 
 def line(text: str = "") -> None:

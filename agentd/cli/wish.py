@@ -11,6 +11,7 @@ from typing import Any
 from agentd.cli import output
 from agentd.cli.failing import WrongUse
 from agentd.client.dial import Address
+from agentd.core.limits import CONTEXT_LIMIT, PROMPT_LIMIT
 
 PATIENCE = 3.0
 """Seconds until a command that waits for its standard input says so."""
@@ -45,7 +46,7 @@ def with_prompt(wish: Wish, words: Sequence[str]) -> Wish:
         return replace(wish, prompt=_checked(sys.stdin.read()))
     piped = piped_text()
     if words:
-        return replace(wish, prompt=_checked(given), piped=piped or None)
+        return replace(wish, prompt=_checked(given), piped=_fitting(piped))
     if piped is not None:
         return replace(wish, prompt=_checked(piped))
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
@@ -59,7 +60,20 @@ def with_prompt(wish: Wish, words: Sequence[str]) -> Wish:
 def _checked(prompt: str) -> str:
     if not prompt.strip():
         raise WrongUse("The prompt is empty", 'Give one: agentd chat "What does this project do?"')
+    if len(prompt) > PROMPT_LIMIT:
+        raise WrongUse(f"The prompt has {len(prompt):,} characters; the limit is {PROMPT_LIMIT:,}. Nothing was sent",
+                       'Put it in a file, and name some lines of it: agentd chat "explain @FILE:1-200"')  # fmt: skip
     return prompt
+
+
+def _fitting(piped: str | None) -> str | None:
+    """Piped text beside a prompt goes along whole, or nothing is sent: an answer about less would mislead."""
+    if piped is not None and len(piped) > CONTEXT_LIMIT:
+        raise WrongUse(
+            f"The piped text has {len(piped):,} characters; the limit is {CONTEXT_LIMIT:,}. Nothing was sent",
+            'Pipe less of it (tail, grep), or name some lines of a file: agentd chat "review @FILE:1-200"',
+        )
+    return piped or None
 
 
 def piped_text() -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentd.client.failures import ConnectionLost
 from agentd.errors import AgentdError
-from agentd.protocol import Event, EventParams, Published, Session, SessionEvent, SessionTurn, Turn, TurnEvent
+from agentd.protocol import Event, EventParams, Notice, Published, Session, SessionEvent, SessionTurn, Turn, TurnEvent
 
 ENDED = frozenset({"completed", "interrupted", "failed"})
 
@@ -63,6 +63,8 @@ class EventStream:
 
 class TurnStream:
     """``async for event in client.chat(…)``: the typed events of one turn, ``turn/ended`` the last of them.
+
+    A prompt that waits in a queue that was paused ends with that notice: ``turn.status`` is ``queued`` then.
 
     ``session`` and ``turn`` hold what is known of them so far, ``place`` the session's id and the turn's number,
     ``envelope`` the last event with its session and sequence number. Leaving the loop early detaches: the turn goes on.
@@ -147,6 +149,9 @@ class TurnStream:
             self.place = (self.place[0], event.turn.number)  # others overtook it while it waited
         if number not in (None, self.place[1]):
             return None
+        if isinstance(event, Notice) and event.kind == "queue":
+            # Nothing goes on by itself now: a prompt that waits in the queue is answered so, and has no end to wait for
+            self._done = self.turn is not None and self.turn.status == "queued"
         if isinstance(event, TurnEvent):
             self.turn = event.turn
             self._done = event.type == "turn/ended"

@@ -5,6 +5,9 @@ from agentd.errors import TooLarge
 PROMPT_LIMIT = 1_000_000
 """Characters of a prompt: more than the largest models read, and little enough to be kept and shown everywhere."""
 
+CONTEXT_LIMIT = 256 * 1024
+"""Characters of one file, or of one text, that travel with a prompt."""
+
 
 def check_prompt(prompt: str) -> None:
     """Raises ``TooLarge`` for a prompt that nobody typed, with what to do instead."""

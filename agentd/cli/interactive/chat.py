@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from agentd.cli import firstrun, output
 from agentd.cli.interactive import past
 from agentd.cli.interactive.quiet import no_echo
-from agentd.cli.oneshot import Ways, play
+from agentd.cli.oneshot import Ways, created, play
 from agentd.cli.rows import short_id
 from agentd.cli.showing import Showing, showing
 from agentd.cli.target import resumed, title
@@ -18,7 +18,7 @@ from agentd.client.typed import Client
 from agentd.errors import AgentdError, AmbiguousSession, SessionNotFound
 from agentd.protocol import ChatParams, Mode, ResumeResult, Session, Turn
 
-WAYS = Ways(go_on="the next prompt", retry="/retry", resume="/resume")
+WAYS = Ways(go_on="the next prompt", retry="/retry", resume="/resume", named=False)
 SHOWN_TURNS = 3
 
 
@@ -60,8 +60,7 @@ class Chat:
         await firstrun.prepare(self.client, self.session, None if self.session else self.model)
         ref = uuid.uuid4().hex
         self.refs.add(ref)
-        if self.session is None and self.name:
-            output.note(f"Created new session: '{self.name}'")
+        made = self.name if self.session is None else None
         stream = self.client.chat(
             prompt,
             session=self.session.id if self.session else None,
@@ -73,7 +72,7 @@ class Chat:
             when_busy=self.wish.when_busy,
             ref=ref,
         )
-        await self.follow(stream)
+        await self.follow(stream, made=made)
 
     async def say_in_background(self, prompt: str) -> None:
         """Send a prompt whose turn is not shown; its end is told."""
@@ -88,6 +87,8 @@ class Chat:
             mode=None if session else self.mode,
         )  # fmt: skip
         answer = await self.client.send(params)
+        if session is None and self.name:
+            output.note(created(self.name))
         self.session = answer.session
         output.note(f"Turn {answer.turn.number} runs in the background. Its end is told here; /resume "
                     f"{short_id(answer.session.id)} shows it.")  # fmt: skip
@@ -96,17 +97,17 @@ class Chat:
         await firstrun.prepare(self.client, session, None)
         await self.follow(self.client.retry(session.id))
 
-    async def follow(self, stream: TurnStream, so_far: Turn | None = None) -> None:
+    async def follow(self, stream: TurnStream, so_far: Turn | None = None, *, made: str | None = None) -> None:
         """Show a turn until it ends; afterwards the session is the one it was in."""
         self.shown = shown = showing()
         if so_far is not None:
             shown.so_far(so_far)
         try:
             with no_echo():
-                await play(self.client, stream, shown, WAYS)
+                await play(self.client, stream, shown, WAYS, made=made)
         finally:
             self.shown = None
-            if stream.place is not None and stream.turn is not None and stream.turn.ended is None:
+            if stream.place is not None and stream.turn is not None and stream.turn.status == "running":
                 self.detached.add(stream.place)
             if stream.session is not None:
                 self.session = stream.session
