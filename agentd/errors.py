@@ -32,13 +32,18 @@ class SessionNotFound(AgentdError):
         super().__init__(f"Session '{asked}' not found", sessionId=asked)
 
 
+def _short(session_id: str) -> str:
+    """Of a sub-session the end: its beginning is its parent's."""
+    return session_id[-8:] if len(session_id) > 36 else session_id[:8]
+
+
 class AmbiguousSession(AgentdError):
     kind, code = "ambiguousSession", 2
 
     def __init__(self, asked: str, candidates: Sequence[str]) -> None:
+        known = ", ".join(map(_short, candidates[:5])) + ("…" if len(candidates) > 5 else "")
         super().__init__(
-            f"Session '{asked}' is ambiguous: {len(candidates)} sessions match "
-            f"({', '.join(candidate[:8] for candidate in candidates[:5])}…). Say which by more of its id.",
+            f"Session '{asked}' is ambiguous: {len(candidates)} sessions match ({known}). Say which by more of its id.",
             candidates=list(candidates),
         )
 

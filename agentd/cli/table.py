@@ -87,7 +87,9 @@ def _table(rows: Sequence[Row], leads: Sequence[str], width: int | None, offered
     ids = Column("ID", lambda row: row.short, lambda _: ("cyan",))
     columns.insert(0, ids)
     deepest = max(map(cells, leads))
-    sizes = {c.title: min(c.most, max(cells(text) for text in (c.title, *map(c.text, rows)))) for c in columns}
+    sizes = {c.title: max(cells(text) for text in (c.title, *map(c.text, rows))) for c in columns}
+    if width is not None:
+        sizes = {c.title: min(c.most, sizes[c.title]) for c in columns}
     sizes[ids.title] += deepest
     spare = sorted((c for c in columns if c.rank), key=lambda column: column.rank)
     while width is not None and spare and _room(sizes, width) < LEAST_TEXT:

@@ -29,6 +29,13 @@ def test_what_is_noted_about_a_session(make_machine: MakeMachine) -> None:
         assert "   Session ID: work\n   Messages: 0\n   Created: " in shown
         terminal.enters("/fork 0 work")
         terminal.sees("A session named 'work' exists")
+        terminal.enters("/fork abc")
+        terminal.sees("TURN must be a number, not 'abc'")
+        terminal.enters("/search config --limit 1")
+        terminal.sees("'config'")
+        assert "--limit 1'" not in terminal.seen
+        terminal.enters("/search config --nonsense")
+        terminal.sees("/search has no option --nonsense")
         leave(terminal, "work")
 
 

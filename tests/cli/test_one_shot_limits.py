@@ -36,8 +36,17 @@ def test_the_largest_piped_text_is_sent(make_machine: MakeMachine) -> None:
 @pytest.mark.parametrize("arguments", [["session", "list", "--json"], ["--help"]])
 def test_a_full_disk_behind_stdout_is_told_plainly(bare: Machine, arguments: list[str]) -> None:
     with FULL.open("w") as full:
-        done = subprocess.run(agentd(*arguments), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
-                              text=True, check=False, env=bare.environment(), cwd=bare.home.root, timeout=60)  # fmt: skip
+        done = subprocess.run(
+            agentd(*arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=bare.environment(),
+            cwd=bare.home.root,
+            timeout=60,
+        )
     assert done.returncode == 1
     assert done.stderr == "Error: Cannot write to standard output: No space left on device\n"
 

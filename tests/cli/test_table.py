@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agentd.cli.rows import Row, age, row_of, short_id
 from agentd.cli.table import cells, fitted, listed
+from agentd.errors import AmbiguousSession
 from agentd.protocol import Session
 
 NOW = "2026-11-21T10:00:00.000Z"
@@ -95,3 +96,16 @@ def test_short_ids() -> None:
 
 def test_wide_characters_take_two_columns() -> None:
     assert fitted("日本語のテキスト", 7) == "日本語…"
+
+
+def test_in_a_pipe_nothing_is_cut() -> None:
+    row = Row(id=ID, name="a name " * 20 + "end", tags=("x" * 60,), profile="p" * 40, root="/r" * 40, last_active=NOW)
+    shown = "\n".join(listed([row], None))
+    for text in (row.name, row.tags[0], row.profile, row.root):
+        assert text is not None
+        assert text in shown
+
+
+def test_sub_sessions_are_told_apart_by_their_ends() -> None:
+    told = AmbiguousSession("x", [f"{ID}-reviewer-{end}" for end in ("aaaaaaaa", "bbbbbbbb")]).message
+    assert "2 sessions match (aaaaaaaa, bbbbbbbb)." in told

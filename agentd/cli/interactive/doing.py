@@ -101,11 +101,11 @@ async def resume(chat: Chat, words: list[str]) -> None:
 
 async def fork(chat: Chat, words: list[str]) -> None:
     session = here(chat)
-    if words and words[0].isdecimal():
-        turn: int | None = int(words[0])
-        name = " ".join(words[1:])
-    elif words:
-        turn, name = None, " ".join(words)
+    turn: int | None
+    if words:
+        if not words[0].isdecimal():
+            raise WrongUse(f"TURN must be a number, not '{words[0]}'", "/fork [TURN] [NAME]; /fork alone: choose.")
+        turn, name = int(words[0]), " ".join(words[1:])
     else:
         turn, name = await choose_turn(chat.client, session.id), ""
         if turn is None:

@@ -13,7 +13,7 @@ from agentd.protocol import ListStatus
 LISTS: dict[str, ListStatus] = {"list": "active", "history": "archived", "background": "background", "all": "all"}
 ACTIONS = (*LISTS, "name", "archive", "delete")
 LIMIT, MOST = 20, 1000
-SEARCH_LIMIT = 20
+SEARCH_LIMIT, MOST_HITS = 20, 200
 
 
 async def sessions(chat: Chat, words: list[str]) -> None:
@@ -59,13 +59,23 @@ def _filters(words: list[str]) -> tuple[int, str | None]:
 
 
 async def search(chat: Chat, words: list[str]) -> None:
-    query = " ".join(words)
-    if not query.strip():
+    """``/search WORDS [--limit N]``"""
+    query, limit = list[str](), SEARCH_LIMIT
+    rest = iter(words)
+    for word in rest:
+        if word == "--limit":
+            limit = min(MOST_HITS, doing.number(next(rest, ""), "--limit"))
+        elif word.startswith("--"):
+            raise WrongUse(f"/search has no option {word}", "/search parse config --limit 5")
+        else:
+            query.append(word)
+    asked = " ".join(query)
+    if not asked.strip():
         raise WrongUse("/search needs words to look for", "/search parse config")
-    answer = (await chat.client.search(query, limit=SEARCH_LIMIT)).dump()
+    answer = (await chat.client.search(asked, limit=limit)).dump()
     for line in session_search.found(answer.get("hits", []), output.width()):
         output.line(line)
-    for told in session_search.remarks(answer, query):
+    for told in session_search.remarks(answer, asked):
         output.note(told)
 
 
