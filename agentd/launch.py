@@ -139,13 +139,13 @@ def _greeted(project: str, env: "dict[str, str] | os._Environ[str]", version: st
     return Attached(raw, said)
 
 
-def dial(project: str) -> RawSocket | None:
-    """A connection to where the lock file says, if a process of ours listens there."""
+def dial(project: str, seconds: float = ANSWER_SECONDS) -> RawSocket | None:
+    """A connection to where the lock file says, if a process of ours listens there and takes it in so many seconds."""
     place = read_note(paths.lock_path(project)).get("socket")
     if not isinstance(place, str):
         return None
     raw = RawSocket(AF_UNIX, SOCK_STREAM, 0)
-    raw.settimeout(ANSWER_SECONDS)
+    raw.settimeout(seconds)
     try:
         raw.connect(place)
         if _peer_uid(raw) == os.geteuid():

@@ -58,7 +58,8 @@ class Lock:
 def read_note(path: str) -> dict[str, object]:
     """What the last holder wrote, or nothing."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # No pipe in its place is waited for.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return {}
     try:

@@ -1,14 +1,17 @@
-"""Other projects' sessions, read by a daemon that is not theirs: nothing is written, nothing is held open.
+"""Other projects' sessions, read by a daemon that is not theirs: nothing is written there, and no lock is taken.
 
-Blocking: call from a worker. Their index is used if it was left whole and nothing came, went or changed since; else
-one is made in memory for this question. Raises OSError for a project that cannot be read.
+Blocking: call from a worker. Their index is used as it stands if it was left whole and nothing came, went or changed
+since; else one is made for a while (``shadows``). Raises OSError for a project that cannot be read,
+and Unready for one that is being read.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from agentd.core.places import Place
 from agentd.core.words import Term
@@ -16,11 +19,33 @@ from agentd.protocol import ListParams, ListStatus
 from agentd.store.files import Files
 from agentd.store.finding import Matches, Selection
 from agentd.store.identity import PROJECT
-from agentd.store.index import listing, reading, rows, searching, writing
-from agentd.store.index.database import NAME, add_words, in_memory, read_only
+from agentd.store.index import listing, reading, searching
+from agentd.store.index.database import NAME, read_only
 from agentd.store.index.snippets import read_back
-from agentd.store.index.writing import Part
-from agentd.store.names import ID
+from agentd.store.shadows import Shadows, Unready, sessions_in, stamps
+from agentd.store.transcript import segment_name
+
+__all__ = ["Unready", "page", "projects", "root_of", "search"]
+
+T = TypeVar("T")
+SECONDS = 5.0
+"""What SQLite may take for one question: a file can be made so that it takes for ever."""
+_STEPS = 100_000
+_shadows = Shadows()
+"""One for the process, as its bounds are the process's: it holds nothing that is not on disk."""
+
+
+def projects(own: Path) -> list[Path]:
+    """The directories of the other projects beside this one: one of each, by whatever names it is linked."""
+    found: dict[Path, Path] = {}
+    here = own.resolve()
+    with suppress(OSError):
+        for place in sorted(own.parent.iterdir()):
+            with suppress(OSError, RuntimeError):
+                real = place.resolve(strict=True)
+                if real != here and (real / "sessions").is_dir() and (real not in found or place == real):
+                    found[real] = place
+    return sorted(found.values())
 
 
 def root_of(directory: Path) -> str | None:
@@ -34,57 +59,60 @@ def root_of(directory: Path) -> str | None:
 
 def page(directory: Path, asked: ListParams) -> Selection:
     """See ``SessionIndex.page``."""
-    with _index(directory, texts=False) as index:
-        return listing.page(index, asked, ())
+    return _ask(directory, lambda index: listing.page(index, asked, ()), texts=False)
 
 
 def search(directory: Path, terms: Sequence[Term], status: ListStatus, limit: int, after: Place | None) -> Matches:
     """See ``SessionIndex.search``."""
-    with _index(directory, texts=True) as index:
-        found = searching.search(index, terms, status, limit, after)
+    found = _ask(directory, lambda index: searching.search(index, terms, status, limit, after), texts=True)
     hits, _ = read_back(Files(), directory / "sessions", found.matches, terms)
     return Matches(tuple(hits), found.more)
 
 
-@contextmanager
-def _index(directory: Path, *, texts: bool) -> Iterator[sqlite3.Connection]:
-    files, sessions = Files(), directory / "sessions"
-    names = [name for name in files.directories(sessions) if ID.fullmatch(name)]
-    connection = read_only(directory / NAME)
-    if connection is not None and not _in_step(connection, files, sessions, names):
-        connection.close()
-        connection = None
-    with closing(connection or _made(files, sessions, names, texts=texts)) as index:
-        yield index
-
-
-def _in_step(connection: sqlite3.Connection, files: Files, sessions: Path, names: Sequence[str]) -> bool:
+def _ask(directory: Path, work: Callable[[sqlite3.Connection], T], *, texts: bool) -> T:
+    files = Files()
+    before = stamps(files, directory)
+    index = read_only(directory / NAME)
+    if index is not None:
+        with closing(index), suppress(sqlite3.Error):
+            if _in_step(index, files, directory) and not (texts and _behind(index, files, directory)):
+                answer = _limited(index, work)
+                # No lock was taken: a daemon may have begun there and written.
+                if stamps(files, directory) == before:
+                    return answer
     try:
-        known = dict(reading.all_known(connection))
+        return _shadows.ask(directory, lambda index: _limited(index, work), texts=texts)
+    except sqlite3.OperationalError:
+        raise OSError(0, "it takes too long to read") from None
     except sqlite3.Error:
+        raise OSError(0, "its index could not be made") from None
+
+
+def _limited(index: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    until = time.monotonic() + SECONDS
+    index.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        return work(index)
+    finally:
+        index.set_progress_handler(None, 0)
+
+
+def _in_step(connection: sqlite3.Connection, files: Files, directory: Path) -> bool:
+    known = dict(reading.all_known(connection))
+    if known.keys() != set(sessions_in(files, directory)):
         return False
-    if known.keys() != set(names):
-        return False
+    sessions = directory / "sessions"
     changed, _ = reading.changed(files, sessions, list(known.items()), _nobody, seconds=float("inf"))
     return not changed
 
 
-def _made(files: Files, sessions: Path, names: Sequence[str], *, texts: bool) -> sqlite3.Connection:
-    connection = in_memory()
-    connection.execute("BEGIN")
-    rows.put_all(connection, [row for name in names if (row := reading.read_row(files, sessions / name)) is not None])
-    if texts:
-        for name in names:
-            known = writing.progress(connection, name)
-            wanted = [(name, known)] if known is not None else []
-            for piece in reading.read_pieces(files, sessions, wanted, lambda _: None)[0]:
-                part: Part | None = piece.part
-                while part is not None:
-                    add_words(connection, writing.words_of(part))
-                    writing.write(connection, [part])
-                    part = reading.next_part(piece, part)
-    connection.execute("COMMIT")
-    return connection
+def _behind(connection: sqlite3.Connection, files: Files, directory: Path) -> bool:
+    """Whether a transcript says more: a daemon that ends does not wait until all of them are read."""
+    for session_id, read in connection.execute("SELECT id, log_stamp FROM sessions"):
+        last, _, stamp = (read.split() or [f"0={reading.MISSING}"])[-1].partition("@")[0].partition("=")
+        if reading.stamp(files, directory / "sessions" / session_id / segment_name(int(last))) != stamp:
+            return True
+    return False
 
 
 def _nobody(session_id: str) -> bool:

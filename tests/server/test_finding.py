@@ -13,7 +13,7 @@ import pytest
 
 from agentd import paths
 from tests.support.daemon import ProcessDaemon, daemon_of
-from tests.support.editor import Editor, RequestError
+from tests.support.editor import LIMIT, Editor, RequestError
 from tests.support.home import KEY, Home, make_home
 from tests.support.messages_api import Gate, MessagesApi, Reply, Text, Wait, say
 
@@ -139,6 +139,12 @@ async def test_everywhere_asks_running_daemons_and_reads_the_others() -> None:
             unreadable.write_bytes(b"no database")
             editor = await stack.enter_async_context(editing(home))
             await editor.request("agentd/session/new", {"name": "here"})
+            async with asyncio.timeout(LIMIT):
+                # What has no sound index may take longer than an answer does.
+                while (await editor.request("agentd/session/search", {"query": "2", "scope": "everywhere"})).get(
+                    "problems"
+                ):
+                    pass
             seen, cursor = [], None
             while True:
                 asked = {"scope": "everywhere", "limit": 4, **({"cursor": cursor} if cursor else {})}

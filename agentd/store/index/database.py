@@ -16,7 +16,7 @@ from agentd.protocol import Session
 from agentd.store.files import Files
 
 NAME = "index.sqlite3"
-VERSION = 2
+VERSION = 3
 SHIFT = 24
 """A document's rowid is its session's number, shifted by so many bits, and its own: a range of rowids is a session."""
 NAMES = 1 << 23
@@ -184,18 +184,58 @@ def discard(files: Files, path: Path) -> bool:
 
 
 def read_only(path: Path) -> sqlite3.Connection | None:
-    """Another project's index that nobody writes: None unless it was left whole, by a version as this one."""
+    """Another project's index that nobody writes: None unless it was left whole, by a version as this one.
+
+    Nothing is made beside it and no lock is taken or heeded. Whoever reads looks before and after whether it is the
+    same still.
+    """
     with suppress(sqlite3.Error, OSError):
-        address = f"file:{quote(str(path))}?mode=ro"
-        connection = sqlite3.connect(
-            address, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False
-        )
+        files, log = Files(), path.with_name(path.name + "-wal")
+        # No link is followed, no pipe waited for.
+        files.close(files.open_read(path))
+        if files.exists(log) and files.stat(log).st_size:
+            return None
+        address = f"file:{quote(str(path))}?immutable=1"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
         with suppress(sqlite3.Error):
             meta = read_meta(connection)
             if (meta.get("shape"), meta.get("clean"), meta.get("building")) == (SHAPE, "1", "0"):
                 return connection
         connection.close()
     return None
+
+
+def take_over(path: Path, boot: str) -> sqlite3.Connection | None:
+    """A private copy of another project's index, which was left in any state, for writing. None if it is of no use.
+
+    Its files may be removed as soon as it is open. Loses everything should it end within a transaction.
+    """
+    with suppress(sqlite3.Error, ValueError):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        with suppress(sqlite3.Error, ValueError):
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            # What its log says comes into the file.
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+            _unfiled(connection)
+            if _usable(connection, boot):
+                return connection
+        connection.close()
+    return None
+
+
+def temporary() -> sqlite3.Connection:
+    """An index for a while: SQLite holds some of it in memory, and the rest in a file without a name."""
+    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    _unfiled(connection)
+    _make(connection)
+    return connection
+
+
+def _unfiled(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = OFF").fetchall()
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -4000")
 
 
 Words = list[tuple[int, str]]
