@@ -3,12 +3,14 @@
 Owns the workspace, and the lock on its store. Serves the rows that the Python API needs; the others are the daemon's.
 """
 
+import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentd import conversation, prompting
+from agentd import conversation, paths, prompting
 from agentd import protocol as p
 from agentd.api.locking import Held
 from agentd.client.dial import Address
@@ -19,9 +21,13 @@ from agentd.core import lookup
 from agentd.errors import InvalidParams
 from agentd.making import new_metadata
 from agentd.models.api import Catalog
+from agentd.server import takeover
+from agentd.store import FileStore
 from agentd.store.api import Store
+from agentd.store.lane import settled
 from agentd.workspace import Workspace
 
+logger = logging.getLogger(__name__)
 R = TypeVar("R", bound=p.Wire)
 
 
@@ -39,6 +45,22 @@ class _Peer:
 
     def publish(self, event: p.Published) -> None:
         self._publish(event.params)
+
+
+def _settle(root: Path, store: FileStore) -> str | None:
+    """What the root is known by. For a project's own store, sessions of a moved root are found first, as its daemon
+    does it; of which root another store is, is not put on record: it has no neighbours that could be asked."""
+    location = Path(store.location)
+    data = str(location.parent.parent)
+    if paths.project_dir(data, str(root)) != str(location):
+        store.leave_unidentified()
+        return None
+    found = takeover.settle(data, str(root))
+    for note in found.notes:
+        logger.log(logging.INFO if found.certain else logging.WARNING, "%s", note)
+    if not found.certain:
+        store.leave_unidentified()
+    return found.project_id
 
 
 class InProcessClient(Client):
@@ -77,8 +99,13 @@ class InProcessClient(Client):
             return
         if self._ended:
             raise ConnectionLost("This session's store is closed")
-        workspace = Workspace(*self._made)
+        root, store, models, settings = self._made
+        workspace = Workspace(root, store, models, settings)
         try:
+            if isinstance(store, FileStore):
+                workspace.folder.identity = await settled(
+                    asyncio.ensure_future(asyncio.to_thread(_settle, root, store))
+                )
             await workspace.start()
         except BaseException:
             if self._lock is not None:

@@ -54,13 +54,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "compacting": OUTSIDE | {"session", "workspace", "running", "asking", "summing", "turns", "prompting"},
     "removing": OUTSIDE | {"session", "workspace"},
     "exporting": OUTSIDE | {"session", "workspace", "rendering"},
-    "server": OWNERS | {"hello", "launch"},
+    "takeover": frozenset({"errors", "paths", "folder", "store", "hello", "launch"}),
+    "server": OWNERS | {"hello", "launch", "takeover"},
     # the client's side knows the protocol and how to reach a daemon, and nothing of what is in it
     "hello": frozenset(),
     "launch": frozenset({"protocol", "errors", "paths", "hello"}),
     "bridge": frozenset({"errors", "paths", "hello", "launch"}),
     "client": frozenset({"protocol", "errors", "paths", "hello", "launch"}),
-    "api": OWNERS | {"client"},
+    # whoever opens a project's store without its daemon does what that does: the lock, and whose sessions are whose
+    "api": OWNERS | {"client", "hello", "takeover"},
     # the top
     "cli": OWNERS | {"server", "hello", "launch", "bridge", "client", "api"},
     "__main__": frozenset({"cli", "bridge", "server", "hello"}),
@@ -69,6 +71,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 
 # Modules that stand in one package and belong to another row.
 PLACED = {"agentd.server.hello": "hello", "agentd.server.line": "hello", "agentd.server.lock": "hello"}
+PLACED |= {"agentd.server.takeover": "takeover"}
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "pygls": ("agentd/server/wire*.py",),
