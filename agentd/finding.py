@@ -52,8 +52,9 @@ class Finding:
     async def page(self, asked: ListParams) -> Listed:
         """Raises InvalidParams for a cursor that is none."""
         await self._recovered()
+        there = await self._parents()
         live = {session.id: session for session in self._sessions.values() if _differs(session)}
-        chosen = lookup.choose([session.view() for session in live.values()], asked)
+        chosen = lookup.choose([session.view() for session in live.values()], asked, there | self._sessions.keys())
         selection = await self._store.index.page(asked, tuple(live))
         rows = [self._row(row) for row in selection.rows]
         if chosen.sessions:
@@ -92,6 +93,12 @@ class Finding:
         """How many sessions are active, and how many archived."""
         await self._recovered()
         return await self._store.index.counts()
+
+    async def _parents(self) -> set[str]:
+        """The parents of live sub-sessions that are there, but for the open ones."""
+        live = [session.metadata.parent_id for session in self._sessions.values() if _differs(session)]
+        wanted = {parent for parent in live if parent is not None and parent not in self._sessions}
+        return {parent for parent in wanted for one in await self._store.index.known_as(parent) if one.id == parent}
 
     def _row(self, row: Row) -> Row:
         """As it is by now: it may have begun to run while the index was asked."""

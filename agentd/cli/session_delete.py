@@ -37,10 +37,10 @@ def delete(
     place = options.address(root)
     rows, count = with_link(place, lambda link: _would_go(link, sessions))
     if not as_json or not (confirm or dry_run):
-        _tell(rows, count)
+        _tell(rows, count, len(rows))
     if dry_run:
         _ended({"dryRun": True, "deleted": [row.id for row in rows], "bytes": count}, as_json, None)
-    _agreed(rows, confirm, "agentd session delete ID --confirm")
+    _agreed(len(rows), confirm, "agentd session delete ID --confirm")
     deleted, freed = with_link(place, lambda link: _delete(link, rows))
     _ended(
         {"deleted": deleted, "bytes": freed},
@@ -77,15 +77,16 @@ def cleanup(
                      keepNamed=False if named else None, status="archived" if archived else None)  # fmt: skip
     would = with_link(place, lambda link: _cleanup(link, {**wished, "dryRun": True}))
     rows, count = rows_of(would.get("sessions", [])), int(would.get("bytes", 0))
+    total = int(would.get("total", len(rows)))
     if not as_json or not (confirm or dry_run):
-        _tell(rows, count)
+        _tell(rows, count, total)
         _problems(would)
     if dry_run or not rows:
         _ended({"dryRun": dry_run, **would}, as_json, None)
-    _agreed(rows, confirm, "agentd session cleanup … --confirm")
+    _agreed(total, confirm, "agentd session cleanup … --confirm")
     done = with_link(place, lambda link: _cleanup(link, {**wished, "dryRun": False}))
     _problems(done)
-    gone = counted(len(done.get("sessions", [])), "session")
+    gone = counted(int(done.get("total", 0)), "session")
     _ended({"dryRun": False, **done}, as_json, f"Deleted {gone}, which freed {size(int(done.get('bytes', 0)))}.",
            FAILED if done.get("problems") else OK)  # fmt: skip
 
@@ -117,16 +118,16 @@ async def _cleanup(link: Link, params: dict[str, Any]) -> dict[str, Any]:
     return given(await link.request("agentd/session/cleanup", params))
 
 
-def _tell(rows: list[Row], count: int) -> None:
-    """What would go: to stdout, because that is what a dry run is for."""
+def _tell(rows: list[Row], count: int, total: int) -> None:
+    """What would go: to stdout, because that is what a dry run is for. ``rows``: the first of so many."""
     if not rows:
         output.note("Nothing to delete: no session is so, or a person named it (--named takes those, too).")
         return
     for line in listed(rows[:SHOWN], output.width()):
         output.line(line)
-    if len(rows) > SHOWN:
-        output.line(f"… and {len(rows) - SHOWN} more")
-    output.line(f"{counted(len(rows), 'session')} would go for good, which frees {size(count)}.")
+    if total > SHOWN:
+        output.line(f"… and {total - SHOWN} more")
+    output.line(f"{counted(total, 'session')} would go for good, which frees {size(count)}.")
 
 
 def _problems(answer: dict[str, Any]) -> None:
@@ -134,13 +135,13 @@ def _problems(answer: dict[str, Any]) -> None:
         output.note(str(problem))
 
 
-def _agreed(rows: list[Row], confirm: bool, command: str) -> None:
+def _agreed(total: int, confirm: bool, command: str) -> None:
     """Goes on if it was agreed to; else ends the command."""
     if confirm:
         return
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr)):
         raise WrongUse("Nothing was deleted: outside a terminal it needs --confirm", command)
-    question = "Delete it for good?" if len(rows) == 1 else f"Delete these {len(rows)} for good?"
+    question = "Delete it for good?" if total == 1 else f"Delete these {total} for good?"
     if not output.agreed(question):
         output.note("Nothing was deleted.")
         raise Stop(OK)

@@ -1,6 +1,6 @@
 """Which session a person means, and which sessions a client asked for. Pure functions over values."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -55,9 +55,14 @@ def _ways(wanted: str) -> Iterable[Callable[[Named], bool]]:
     yield lambda session: session.id == wanted
     yield lambda session: session.name == wanted
     if len(wanted) >= SHORTEST_PREFIX:
-        yield lambda session: session.parent_id is None and session.id.startswith(wanted.lower())
+        yield lambda session: _begins_itself(session) and session.id.startswith(wanted.lower())
     if len(wanted) == 8:
         yield lambda session: session.parent_id is not None and session.id.endswith(wanted.lower())
+
+
+def _begins_itself(session: Named) -> bool:
+    """Its id does not begin as its parent's does, which whoever types a beginning means."""
+    return session.parent_id is None or not session.id.startswith(session.parent_id)
 
 
 class Chosen(NamedTuple):
@@ -67,9 +72,14 @@ class Chosen(NamedTuple):
     total: int
 
 
-def choose(sessions: Iterable[Session], asked: ListParams) -> Chosen:
-    """What matches, after the cursor. All of it: the caller cuts the page. Raises InvalidParams for a wrong cursor."""
-    matching = [(place_of(session, asked.sort), session) for session in sessions if matches(session, asked)]
+def choose(sessions: Iterable[Session], asked: ListParams, there: Container[str] | None = None) -> Chosen:
+    """What matches, after the cursor. All of it: the caller cuts the page. Raises InvalidParams for a wrong cursor.
+
+    ``there``: the ids of sessions that can be somebody's parent, if those are not these alone.
+    """
+    every = list(sessions)
+    there = {session.id for session in every} if there is None else there
+    matching = [(place_of(session, asked.sort), session) for session in every if matches(session, asked, there)]
     after = matching
     if asked.cursor is not None:
         cursor = place_in(asked.cursor, asked.sort)
@@ -93,12 +103,15 @@ def page(sessions: Iterable[Session], asked: ListParams) -> SessionPage:
     return SessionPage(tuple(session for _, session in shown), cursor, chosen.total)
 
 
-def matches(session: Session, asked: ListParams) -> bool:
-    """Whether it is in the list that was asked for. Sub-sessions only when their parent or some text was named."""
+def matches(session: Session, asked: ListParams, there: Container[str] = ()) -> bool:
+    """Whether it is in the list that was asked for. Sub-sessions only when their parent or some text was named.
+
+    One whose parent is not ``there`` (any more) stands by itself.
+    """
     if asked.parent_id is not None:
         if session.parent_id != asked.parent_id:
             return False
-    elif session.parent_id is not None and not (asked.query or "").strip():
+    elif is_below(session, there) and not (asked.query or "").strip():
         return False
     if asked.status == "background":
         if not session.background or session.status != "active":
@@ -108,6 +121,11 @@ def matches(session: Session, asked: ListParams) -> bool:
     if asked.tag is not None and asked.tag not in session.tags:
         return False
     return asked.query is None or all(word in haystack(session) for word in words_of(asked.query))
+
+
+def is_below(session: Named, there: Container[str]) -> bool:
+    """Whether it is shown with its parent, not by itself."""
+    return session.parent_id is not None and session.parent_id != session.id and session.parent_id in there
 
 
 def words_of(query: str) -> list[str]:

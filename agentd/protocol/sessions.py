@@ -133,9 +133,13 @@ class CleanupParams(Wire):
 
 
 class CleanupResult(Kept):
-    """The sessions that went (or would), what that frees in bytes, and those that could not be deleted, with why."""
+    """The sessions that went (or would), what that frees in bytes, and those that could not be deleted, with why.
+
+    ``total`` is how many went; ``sessions`` lists no more than the 1000 that were unused longest.
+    """
 
     sessions: tuple[Session, ...]
+    total: int
     bytes: int
     problems: tuple[str, ...] = ()
 

@@ -242,6 +242,7 @@ class FileStore:
     def closed(self, log: FileSessionLog) -> None:
         if self._open.get(log.id) is log:
             del self._open[log.id]
+            self.index.closed(log.id)
 
     def wrote(self, metadata: Metadata) -> None:
         self.index.wrote(metadata)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import shutil
 
 import pytest
 
@@ -194,3 +195,138 @@ async def test_many_at_once_delete_it_once() -> None:
         assert {getattr(answer, "kind", None) for answer in answers if not isinstance(answer, dict)} == {
             "sessionNotFound"
         }
+
+
+async def test_of_two_at_once_the_second_does_not_find_it() -> None:
+    async with world([]) as here:
+        for _ in range(5):
+            session = await here.new()
+            await here.one.request("agentd/session/leave", {"sessionId": session})
+            asked = [
+                editor.begin("agentd/session/delete", {"sessionId": session, "confirm": True})
+                for editor in (here.one, here.two)
+            ]
+            answers = await asyncio.gather(*(one.answer() for one in asked), return_exceptions=True)
+            assert sorted(str(getattr(answer, "kind", "deleted")) for answer in answers) == [
+                "deleted",
+                "sessionNotFound",
+            ]
+
+
+async def test_cleaning_up_spares_what_was_used_since_it_began() -> None:
+    async with world([say("two")]) as here:
+        first, named, chatted, archived = await old_ones(here, ".a", ".b", ".c", ".d")
+        assert (await here.two.request("agentd/session/list", {"limit": 1}))["total"] == 4
+        # The first one's deletion waits for the disk; the others were chosen by then.
+        here.disk.hold("/sessions")
+        cleaning = here.two.begin("agentd/session/cleanup", {"status": "active", "dryRun": False})
+        await here.waiting()
+        here.disk.holding = None
+        await here.one.request("agentd/session/name", {"sessionId": named, "name": "precious"})
+        await here.one.request("agentd/chat", {"sessionId": chatted, "prompt": "1"})
+        await here.one.request("agentd/session/leave", {"sessionId": chatted})
+        await here.one.request("agentd/session/archive", {"sessionId": archived})
+        await here.until(lambda: not here.daemon.workspace.sessions.keys() & {named, chatted, archived}, here.one)
+        here.disk.release()
+        done = await cleaning.answer()
+        assert [session["id"] for session in done["sessions"]] == [first] and done["total"] == 1
+        assert len(done["problems"]) == 3 and all("began to use it" in problem for problem in done["problems"])
+        assert await ids(here) == {named, chatted, archived}
+
+
+async def test_sub_sessions_of_one_that_is_gone_stand_by_themselves() -> None:
+    async with world([say("one")]) as here:
+        here.home.agent("helper", "---\ndescription: x\n---\nHelp.")
+        parent = await here.new(name="parent")
+        made = await here.one.request("agentd/session/new", {"parentId": parent, "profile": "helper"})
+        child = made["session"]["id"]
+        await here.one.request("agentd/chat", {"sessionId": child, "prompt": "1"})
+        assert await ids(here) == {parent}
+        await here.two.request("agentd/session/delete", {"sessionId": parent, "confirm": True})
+        assert await ids(here) == {child}
+        everywhere = await here.two.request("agentd/session/list", {"scope": "everywhere"})
+        assert [session["id"] for session in everywhere["sessions"]] == [child]
+        assert (await here.two.request("agentd/session/list", {"parentId": parent}))["total"] == 1
+
+
+async def test_a_live_sub_session_of_one_that_is_gone_is_listed_too() -> None:
+    gate = Gate()
+    async with world([held(gate)]) as here:
+        here.home.agent("helper", "---\ndescription: x\n---\nHelp.")
+        parent = await here.new(name="parent")
+        made = await here.one.request("agentd/session/new", {"parentId": parent, "profile": "helper"})
+        child = made["session"]["id"]
+        await running(here, child)
+        assert await ids(here) == {parent}
+        await here.one.request("agentd/session/leave", {"sessionId": parent})
+        assert await ids(here) == {parent}
+        await here.two.request("agentd/session/delete", {"sessionId": parent, "confirm": True})
+        (shown,) = (await here.two.request("agentd/session/list"))["sessions"]
+        assert shown["id"] == child and shown["state"] == "running"
+        gate.open()
+        await here.one.event("turn/ended", session=child)
+
+
+async def test_one_that_was_removed_by_hand_while_it_was_open_goes_when_it_is_left() -> None:
+    async with world([]) as here:
+        session, kept = await here.new(name="gone"), await here.new(name="kept")
+        await here.one.request("agentd/session/resume", {"sessionId": session})
+        await here.two.request("agentd/session/stats", {})  # all is read, so the watch has begun
+        (place,) = (here.home.data / "projects").glob(f"*/sessions/{session}")
+        shutil.rmtree(place)
+        # It looks at names in order: when it has told of what comes later, it has seen this.
+        copied = place.with_name("z0000000-0000-4000-8000-000000000000")
+        made = here.home.base / "made"
+        made.mkdir()
+        (made / "metadata.json").write_bytes(Metadata(id=copied.name, created=OLD, last_active=OLD).dump_json())
+        made.rename(copied)
+        await here.two.event("session/created", session=copied.name)
+        assert await ids(here) == {session, kept, copied.name}
+        await here.one.request("agentd/session/leave", {"sessionId": session})
+        await here.two.event("session/deleted", session=session)
+        assert await ids(here) == {kept, copied.name}
+        for method, params in (("delete", {"confirm": True}), ("show", {}), ("resume", {})):
+            refused = await here.two.refused(f"agentd/session/{method}", {"sessionId": session, **params})
+            assert refused.kind == "sessionNotFound", method
+
+
+async def test_one_that_was_removed_by_hand_is_not_found_before_anybody_noticed() -> None:
+    async with world([]) as here:
+        sessions = await old_ones(here, ".a", ".b", ".c")
+        assert await ids(here) == set(sessions)
+        for session, method in zip(sessions, ("delete", "show", "resume"), strict=True):
+            (place,) = (here.home.data / "projects").glob(f"*/sessions/{session}")
+            shutil.rmtree(place)
+            refused = await here.two.refused(f"agentd/session/{method}", {"sessionId": session})
+            assert refused.kind == "sessionNotFound"
+
+
+async def test_deleting_one_reads_the_metadata_of_no_other() -> None:
+    async with world([]) as here:
+        sessions = await old_ones(here, ".a", ".b", ".c")
+        assert await ids(here) == set(sessions)
+        await here.two.request("agentd/session/stats", {})
+        read: set[str] = set()
+        here.disk.reading = read.add
+        await here.two.request("agentd/session/delete", {"sessionId": sessions[0], "confirm": True})
+        plan = await here.two.request("agentd/session/cleanup", {})
+        assert {session["id"] for session in plan["sessions"]} == set(sessions[1:])
+        assert {path.split("/")[-2] for path in read if path.endswith("metadata.json")} <= {sessions[0]}
+
+
+async def test_an_answer_lists_a_thousand_and_says_how_many_there_are() -> None:
+    async with world([]) as here:
+        place = here.home.sessions()
+        for number in range(1234):
+            session_id = f"{number:08x}-0000-4000-8000-000000000000"
+            (place / session_id).mkdir()
+            active = f"2020-01-01T00:{number // 60:02}:{number % 60:02}.000Z"
+            metadata = Metadata(id=session_id, created=OLD, last_active=active)
+            (place / session_id / "metadata.json").write_bytes(metadata.dump_json())
+        after = await here.restart_on(here.snapshot())
+        async with asyncio.timeout(60):
+            while (await after.request("agentd/session/list", {"limit": 1}))["total"] < 1234:
+                pass
+        plan = await after.request("agentd/session/cleanup", {})
+        assert plan["total"] == 1234
+        assert [int(session["id"][:8], 16) for session in plan["sessions"]] == list(range(1000))

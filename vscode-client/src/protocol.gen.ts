@@ -520,10 +520,13 @@ export interface CleanupParams {
 /**
  * The sessions that went (or would), what that frees in bytes, and those that could not be deleted, with why.
  *
+ * `total` is how many went; `sessions` lists no more than the 1000 that were unused longest.
+ *
  * More fields may come with a newer daemon.
  */
 export interface CleanupResult {
   readonly sessions: readonly Session[];
+  readonly total: number;
   readonly bytes: number;
   readonly problems: readonly string[];
 }

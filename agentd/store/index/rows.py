@@ -69,7 +69,7 @@ def _text(text: str) -> str:
 _UPSERT = """
 INSERT INTO sessions (id, child, parent_id, tail, status, background, last_active, created, unnamed, folded, name,
     inherited, title, haystack, stamp)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)
+VALUES (?, EXISTS (SELECT 1 FROM sessions WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)
 ON CONFLICT (id) DO UPDATE SET child = excluded.child, parent_id = excluded.parent_id, tail = excluded.tail,
     status = excluded.status, background = excluded.background, last_active = excluded.last_active,
     created = excluded.created, unnamed = excluded.unnamed, folded = excluded.folded, name = excluded.name,
@@ -78,18 +78,29 @@ RETURNING number, title, names
 """
 
 
+_AT_ONCE = 500
+_PARENTS_CAME = "UPDATE sessions SET child = 1 WHERE parent_id IN ({}) AND parent_id <> id AND +child = 0"
+"""``child``: its parent is there, so that it is listed with it and not by itself."""
+
+
 def put_all(connection: sqlite3.Connection, put: Iterable[SessionRow]) -> None:
     """Insert or replace. Within a transaction of the caller's."""
     words: Words = []
+    ids = []
     for row in put:
         _put(connection, row, words)
+        ids.append(row.id)
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        connection.execute(_PARENTS_CAME.format(", ".join("?" * len(some))), some)
     add_words(connection, words)
 
 
 def _put(connection: sqlite3.Connection, row: SessionRow, words: Words) -> None:
-    child = row.parent_id is not None
+    above = row.parent_id if row.parent_id != row.id else None
+    tail = row.id[-8:] if row.parent_id is not None else None
     values = (
-        *(row.id, child, row.parent_id, row.id[-8:] if child else None, row.status, row.background),
+        *(row.id, above, row.parent_id, tail, row.status, row.background),
         *(row.last_active, row.created, row.name is None, row.folded, row.name, row.inherited, row.haystack),
         row.stamp,
     )
@@ -125,6 +136,7 @@ def remove(connection: sqlite3.Connection, session_id: str) -> bytes | None:
     forget_documents(connection, number)
     for table in ("views", "tags", "sessions"):
         connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608
+    connection.execute("UPDATE sessions SET child = 0 WHERE parent_id = ?", (session_id,))
     return bytes(json)
 
 

@@ -46,6 +46,7 @@ class Watch:
         self._listed = listed
         self._loop = asyncio.get_running_loop()
         self._names: set[str] = set()
+        self._missed: set[str] = set()
         self._later: set[asyncio.TimerHandle] = set()
         self._closed = False
         self._observer: Any = None
@@ -69,6 +70,12 @@ class Watch:
         with suppress(OSError):
             there = set(await self._upkeep.read(self._keeper.names))
             await self._look(sorted(there ^ known))
+
+    def let_go(self, name: str) -> None:
+        """Nobody has this session open any more: if it was removed meanwhile, that is noticed now."""
+        if name in self._missed and not self._closed:
+            self._missed.discard(name)
+            self._upkeep.spawn(self._look([name]))
 
     def close(self) -> None:
         """No more calls. The watch ends on a thread: that takes a while."""
@@ -106,6 +113,8 @@ class Watch:
         there = set(await self._upkeep.read(self._keeper.names))
         for name in names:
             if self._closed or self._keeper.held(name):
+                if name not in there:
+                    self._missed.add(name)
                 continue
             if name not in there:
                 gone = await self._thread.run(partial(_remove, name))
