@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from agentd.errors import ImportFailed
@@ -11,7 +12,7 @@ from agentd.importing.messages import ROLES
 from agentd.importing.problems import Problems
 from agentd.importing.reading import Reading
 from agentd.importing.salvaging import salvaged
-from agentd.importing.source import Lines, Listed, Records, Source, document
+from agentd.importing.source import LONGEST_DOCUMENT, Lines, Listed, Records, Source, document
 from agentd.importing.values import Json
 from agentd.protocol import ImportFormat
 
@@ -48,14 +49,13 @@ def read_file(
             "This is TOON text, which is not read. Agentry keeps sessions as JSON too, in files of the same ending: "
             "those are."
         )
-    try:
-        return _read_document(document(source), source, name, wanted, stopped)
-    except ValueError:
-        pass
+    if found is None or source.size <= LONGEST_DOCUMENT:
+        with suppress(ValueError):
+            return _read_document(document(source, stopped), source, name, wanted, stopped)
     if found is not None:
         _agree(found, wanted)
         return _read_lines(found, lines, name, stopped, others)
-    saved = salvaged(source)
+    saved = salvaged(source, stopped)
     reading = _read_document(saved, source, name, wanted, stopped)
     reading.problems.note("The file is damaged or was cut off: what is whole of it is imported.")
     return reading

@@ -2,13 +2,16 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from agentd.importing.pieces import SMALL, parse_large
 from agentd.importing.source import LONGEST_DOCUMENT, Source
 from agentd.importing.values import Json
 
+BEGINNING = 4096
 MOST_FAILURES = 1000
 _DECODER = json.JSONDecoder(strict=False)
 _MESSAGE = re.compile(r'\{\s*"(?:role|user)"\s*:')
@@ -17,14 +20,16 @@ _FIELD = re.compile(
 )
 
 
-def salvaged(source: Source) -> Any:
+def salvaged(source: Source, stopped: Callable[[], bool]) -> Any:
     """A document with what could be read, or None when nothing could."""
     if source.size > LONGEST_DOCUMENT:
         return None
-    data = source.read_at(source.size, 0)
-    if not data.lstrip().startswith((b"{", b"[")):
+    if not source.read_at(BEGINNING, 0).lstrip().startswith((b"{", b"[")):
         return None
+    data = source.read_at(source.size, 0)
     try:
+        if len(data) > SMALL:
+            return parse_large(data, stopped, cut_off=True)
         return TypeAdapter(Any).validate_json(data, experimental_allow_partial=True)
     except ValueError:
         return _by_messages(data.decode("utf-8", "replace"))

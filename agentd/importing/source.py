@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentd.errors import ImportFailed, RequestCancelled
+from agentd.importing.pieces import parse_large
 from agentd.importing.problems import Problems
-from agentd.importing.values import Json, joined_objects, parse_json
+from agentd.importing.values import Json, joined_objects
 
 BLOCK = 1 << 20
-LONGEST_LINE = 256 << 20
-LONGEST_DOCUMENT = 512 << 20
+LONGEST_LINE = 32 << 20
+LONGEST_DOCUMENT = 64 << 20
+LONGEST_MENDED = 8 << 20
+"""Bytes of a line that are looked through for objects when it is no JSON."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -96,7 +99,11 @@ class Lines:
         for number, offset, line in self.raw(told):
             if not line.strip():
                 continue
-            objects, damaged = _objects(line)
+            try:
+                objects, damaged = _objects(line, self._stopped)
+            except ImportFailed:
+                told.damaged(number, "holds more than any session does")
+                continue
             if damaged:
                 told.damaged(number, "is no JSON" if not objects else "is damaged after its first objects")
             for part, value in enumerate(objects):
@@ -104,7 +111,7 @@ class Lines:
 
     def at(self, place: Place) -> Json:
         check(self._stopped)
-        objects, _ = _objects(_bare(self._source.read_at(place.size, place.offset), place.offset))
+        objects, _ = _objects(_bare(self._source.read_at(place.size, place.offset), place.offset), self._stopped)
         return objects[place.part] if place.part < len(objects) else {}
 
     def raw(self, problems: Problems) -> Iterator[tuple[int, int, bytes]]:
@@ -175,11 +182,13 @@ def check(stopped: Callable[[], bool]) -> None:
         raise RequestCancelled
 
 
-def _objects(line: bytes) -> tuple[list[Json], bool]:
-    """The objects of a line, and whether something in it is damaged."""
+def _objects(line: bytes, stopped: Callable[[], bool]) -> tuple[list[Json], bool]:
+    """The objects of a line, and whether something in it is damaged. Raises ImportFailed for what is beyond sense."""
     try:
-        value = parse_json(line)
+        value = parse_large(line, stopped)
     except ValueError:
+        if len(line) > LONGEST_MENDED:
+            return [], True
         return list(joined_objects(line)), not _all_joined(line)
     return ([value], False) if isinstance(value, dict) else ([], True)
 
@@ -189,9 +198,15 @@ def _all_joined(line: bytes) -> bool:
     return line.rstrip().endswith(b"}") and len(list(joined_objects(line))) > 1
 
 
-def document(source: Source) -> Any:
-    """The JSON document that a source is. Raises ValueError when it is none, ImportFailed when it is too large."""
+def document(source: Source, stopped: Callable[[], bool]) -> Any:
+    """The JSON document that a source is.
+
+    Raises ValueError when it is none, ImportFailed when it is too large.
+    """
     if source.size > LONGEST_DOCUMENT:
-        raise ImportFailed(f"{source.name} is one JSON document of {source.size:,} bytes: too large to be read.")
+        raise ImportFailed(
+            f"{source.name} is one JSON document of {source.size:,} bytes. "
+            f"Of such, those up to {LONGEST_DOCUMENT >> 20} MB are read."
+        )
     data = source.read_at(source.size, 0)
-    return parse_json(data.removeprefix(_BOM))
+    return parse_large(data.removeprefix(_BOM), stopped)

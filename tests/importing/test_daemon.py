@@ -1,6 +1,7 @@
 """Importing through the daemon: what it makes can be gone on with at once, and nothing that is given to it hangs it."""
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +14,15 @@ from agentd.client.typed import Client
 from agentd.errors import ImportFailed, InvalidName, InvalidParams
 from agentd.protocol import ChatParams, ImportParams, ImportResult, TurnEvent
 from tests.importing.golden import CASES, IDS, input_of
-from tests.support.daemon import SocketDaemon, environment
+from tests.support.daemon import ProcessDaemon, SocketDaemon, environment
+from tests.support.editor import LIMIT, Editor, RequestError
 from tests.support.home import KEY, Home, make_home
 from tests.support.messages_api import MessagesApi
 from tests.support.messages_api.script import Script, say
 
 pytestmark = pytest.mark.anyio
+PROMPT = LIMIT / 40
+"""Seconds that another client waits at most while something large is imported."""
 GOOD = [(name, case) for name, case in zip(IDS, CASES, strict=True) if (case / "expected.json").exists()]
 PLAIN = next(input_of(case) for name, case in GOOD if name == "claude-code/plain")
 
@@ -189,14 +193,41 @@ async def test_a_long_import_holds_nobody_up_and_can_be_cancelled(tmp_path: Path
         async with agentd.connect(home.root) as other, anyio.create_task_group() as tasks:
             tasks.start_soon(_import, other, big)
             for _ in range(20):
-                with anyio.fail_after(5):
-                    await client.status()
-                    await other.status()
+                before = time.perf_counter()
+                await other.status()
+                assert time.perf_counter() - before < PROMPT
             tasks.cancel_scope.cancel()
         with anyio.fail_after(20):
             await client.import_session(uri=PLAIN.as_uri())  # waits until the other one is out of the way
         assert (await client.sessions(status="all")).total == 1
         assert len(list(home.sessions().iterdir())) == 1
+
+
+async def test_a_hostile_document_holds_nobody_up(tmp_path: Path) -> None:
+    """Of a file that one parse would take seconds for and gigabytes: another process answers meanwhile, soon."""
+    hostile = tmp_path / "hostile.json"
+    with hostile.open("wb") as file:
+        file.write(b'{"session_id":"s","messages":[')
+        file.writelines([b"{}," * 1_000_000] * 20)
+        file.write(b'{"role":"user","content":"x"}]}')
+    with make_home() as home:
+        daemon = ProcessDaemon(home)
+        await daemon.serve()
+        first = await Editor.attach(await daemon.dial({}), str(home.root))
+        other = await Editor.attach(await daemon.dial({}), str(home.root))
+        begun = first.begin("agentd/session/import", {"uri": str(hostile)})
+        waits = []
+        while not begun.future.done():
+            before = time.perf_counter()
+            await other.request("agentd/status")
+            waits.append(time.perf_counter() - before)
+        with pytest.raises(RequestError, match="more objects and values"):
+            await begun.answer()
+        assert len(waits) > 10
+        assert max(waits) < PROMPT
+        for editor in (first, other):
+            await editor.drop()
+        await daemon.stop()
 
 
 async def _import(client: Client, path: Path) -> ImportResult:

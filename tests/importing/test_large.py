@@ -4,11 +4,17 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from agentd.errors import RequestCancelled
+from agentd.errors import ImportFailed, RequestCancelled
+from agentd.importing import pieces
+from agentd.importing.pieces import MOST_CONTAINERS, SMALL
 from agentd.importing.problems import MOST, Problems
 from agentd.importing.recognise import read_file
 from agentd.importing.source import Content, Lines
@@ -74,7 +80,58 @@ def test_a_line_of_a_hundred_megabytes_is_survived(tmp_path: Path) -> None:
         file.write(line("assistant", "d", "c", [{"type": "text", "text": "done"}]))
     memory, turns, tools = measured(path)
     assert (turns, tools) == (1, 1)
-    assert memory < 700
+    assert memory < 150
+
+
+def test_a_line_of_countless_objects_costs_itself() -> None:
+    objects = b'{"x":[' + b"{}," * (MOST_CONTAINERS + 1) + b"{}]}\n"
+    result = drawn(read_file(Content(line("user", "a", None, "one") + objects), "input", None, lambda: False))
+    assert [turn.items[0].text for turn in result.turns] == ["one"]
+    assert result.reading.problems.texts == ("Line 2 holds more than any session does: left out.",)
+
+
+def test_a_document_of_countless_objects_is_refused() -> None:
+    data = b'{"session_id":"s","messages":[\n' + b"{}," * (20 << 20) + b'{"role":"user","content":"x"}]}'
+    with pytest.raises(ImportFailed, match="more objects and values"):
+        read_file(Content(data), "input", None, lambda: False)
+    with pytest.raises(ImportFailed, match="of 70,000,0"):
+        read_file(Content(b'{"session_id":"' + b"s" * 70_000_000 + b'"}'), "input", None, lambda: False)
+    with pytest.raises(RequestCancelled):
+        read_file(Content(data), "input", None, iter([False] * 70 + [True] * 5).__next__)
+
+
+def test_a_document_that_is_cut_off_is_read_as_far_as_it_goes() -> None:
+    messages = [{"role": ("user", "assistant")[number % 2], "content": f"{number:04} " * 400} for number in range(2000)]
+    whole = json.dumps({"session_id": "s", "messages": messages}).encode()
+    assert len(whole) > 2 * SMALL
+    assert len(drawn(read_file(Content(whole), "input", None, lambda: False)).turns) == 1000
+    cut = drawn(read_file(Content(whole[: len(whole) // 2]), "input", None, lambda: False))
+    assert 480 < len(cut.turns) < 520
+    assert "cut off" in cut.reading.problems.texts[-1]
+
+
+def values() -> st.SearchStrategy[Any]:
+    plain = st.none() | st.booleans() | st.integers(-1 << 62, 1 << 62) | st.text(max_size=30) | st.sampled_from(
+        ["\\", '"', "[{,]}", "\\\""]
+    )  # fmt: skip
+    return st.recursive(
+        plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=4), inner), max_leaves=15
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    value=st.lists(values()) | st.dictionaries(st.text(max_size=4), values()), plain=st.booleans(), cut=st.floats(0, 1)
+)
+def test_pieces_make_the_whole(value: Any, plain: bool, cut: float) -> None:
+    """However small the pieces are: what is parsed is what one parse makes of it, and an end too early is no crash."""
+    data = json.dumps(value, ensure_ascii=plain).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in (("SMALL", 0), ("PIECE", 8), ("WINDOW", 3)):
+            patch.setattr(pieces, name, size)
+        assert pieces.parse_large(data) == value
+        with suppress(ValueError):
+            assert isinstance(pieces.parse_large(data[: int(len(data) * cut)], cut_off=True), dict | list)
 
 
 def test_a_line_beyond_all_sense_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
