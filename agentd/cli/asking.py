@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agentd.cli import output
 from agentd.client.dial import Address, linked
 from agentd.client.link import Link
 
@@ -39,12 +40,19 @@ def if_running(place: Address, work: Callable[[Link], Awaitable[T]]) -> T | None
 
 
 async def _connected(opened: "socket", place: Address, work: Callable[[Link], Awaitable[T]]) -> T:
-    link = await linked(opened)
+    link = await linked(opened, on_event=_heard)
     try:
         await link.initialize(place.resolved(), {})
         return await work(link)
     finally:
         await link.close()
+
+
+def _heard(params: dict[str, Any]) -> None:
+    """A session that was opened for this is damaged: what is read of it is not all."""
+    event = given(params.get("event"))
+    if event.get("type") == "notice" and event.get("kind") == "store":
+        output.note(output.one_line(str(event.get("message"))))
 
 
 def given(answer: Any) -> dict[str, Any]:

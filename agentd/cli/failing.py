@@ -34,8 +34,8 @@ class Explanation:
 
 HINTS: dict[str, str] = {
     "sessionNotFound": "Use 'agentd session list' to see the available sessions.",
-    "sessionBusy": "Wait for the running turn, or stop it: Ctrl-C where it runs. A prompt can wait: --when-busy queue.",
-    "sessionInUse": "Wait for the running turn, or stop it.",
+    "sessionBusy": "Wait, or stop the turn: 'agentd session interrupt ID'. A prompt waits with --when-busy queue.",
+    "sessionInUse": "Wait for the running turn, or stop it: 'agentd session interrupt ID'.",
     "modelUnavailable": "See 'agentd model list' for the models and 'agentd doctor' for what is missing.",
     "loadFailed": "The file is left as it is. 'agentd session list' shows the other sessions.",
     "storeFailed": "Nothing was changed. Check the space and the permissions of the data directory: 'agentd doctor'.",
@@ -47,6 +47,11 @@ REASONS: dict[str, str] = {
     "network": "Check the connection ('agentd doctor').",
     "tooLong": "Send less of the earlier turns: 'agentd session clear ID --keep 10'.",
 }
+OPTIONS = {
+    "olderThanDays": "--days", "keepTurns": "--keep", "keep": "--keep", "parentId": "--parent", "path": "--output",
+    "profile": "--profile", "mode": "--mode", "model": "--model", "limit": "--limit", "tags": "TAG", "uri": "FILE",
+    "query": "WORDS", "prompt": "PROMPT", "name": "NAME", "description": "TEXT",
+}  # fmt: skip
 WRONG_KINDS = frozenset({"invalidName", "invalidParams", "sessionNotFound", "ambiguousSession", "sessionArchived"})
 """What is mended by typing something else: the session that was named, or what was asked of it."""
 
@@ -61,7 +66,17 @@ def _words(error: AgentdError) -> str:
     candidates = error.details.get("candidates")
     if isinstance(candidates, list) and candidates:
         return f"{error.message}\n  " + "\n  ".join(str(candidate) for candidate in candidates[:10])
-    return error.message
+    return in_options(error.message) if error.kind == "invalidParams" else error.message
+
+
+def in_options(message: str) -> str:
+    """The wire's name of what is wrong, at the message's beginning, is what a person typed."""
+    name, colon, rest = message.partition(": ")
+    if not colon:
+        return message
+    if name == "turn":
+        return f"Turn {rest}" if rest[:1].isdecimal() else rest[:1].upper() + rest[1:]
+    return f"{OPTIONS[name]}: {rest}" if name in OPTIONS else message
 
 
 def _hint(error: AgentdError) -> str | None:

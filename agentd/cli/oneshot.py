@@ -13,10 +13,10 @@ from agentd.cli.showing import Showing, showing
 from agentd.cli.target import Target, find, title
 from agentd.cli.wish import Wish
 from agentd.client.failures import ConnectionLost
-from agentd.client.streams import TurnStream
+from agentd.client.streams import EventStream, TurnStream
 from agentd.client.typed import Client
 from agentd.errors import AgentdError
-from agentd.protocol import ChatParams, ContextItem, Turn
+from agentd.protocol import ChatParams, ContextItem, Notice, Turn
 
 CUT = {
     "max_tokens": "The reply was cut: it reached the longest that is allowed (max_tokens). Ask it to go on.",
@@ -26,7 +26,10 @@ CUT = {
 
 async def one_shot(wish: Wish) -> int:
     async with Client(wish.place) as client:
+        heard = client.events()
         target = await find(client, wish)
+        await _tell_damage(heard)
+        del heard  # it would keep all that comes
         await firstrun.prepare(client, target.session, wish.model)
         if wish.background:
             return await _in_background(client, wish, target)
@@ -172,13 +175,23 @@ def failed(turn: Turn, retry: str) -> None:
 async def again(wish: Wish) -> int:
     """The failed or interrupted last prompt once more."""
     async with Client(wish.place) as client:
+        heard = client.events()
         opened = await client.resume(wish.resume, limit=0)
+        await _tell_damage(heard)
+        del heard
         await firstrun.prepare(client, opened.session, None)
         with _lost_midway():
             code = await play(client, client.retry(opened.session.id), showing(as_json=wish.as_json))
         with suppress(AgentdError):  # it was watched to its end
             await client.seen(opened.session.id)
         return code
+
+
+async def _tell_damage(heard: EventStream) -> None:
+    """What the daemon said of a session that is not whole, when it opened it."""
+    while (params := await heard.next_unless(lambda: True)) is not None:
+        if isinstance(params.event, Notice) and params.event.kind == "store":
+            output.note(output.one_line(params.event.message))
 
 
 @contextmanager

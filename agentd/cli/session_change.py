@@ -10,7 +10,7 @@ from agentd.cli.asking import ask, given, present
 from agentd.cli.failing import WrongUse
 from agentd.cli.options import Json, Root, SessionId
 from agentd.cli.output import one_line
-from agentd.cli.rows import Row, row_of
+from agentd.cli.rows import Row, counted, row_of
 from agentd.client.dial import Address
 from agentd.errors import AmbiguousSession
 
@@ -155,11 +155,20 @@ def clear(
     root: Root = None,
 ) -> None:
     """Send earlier turns no longer to the model; they stay on disk."""
-    params = present(sessionId=session, keep=keep)
-    row = _changed(ask(options.address(root), "agentd/session/clear", params), as_json)
-    if row:
+    place = options.address(root)
+    if keep:
+        shown = ask(place, "agentd/session/show", {"sessionId": session})
+        row = row_of(given(shown.get("session")))
+        if row.turn_count <= keep:
+            if as_json:
+                output.data({"session": shown.get("session")})
+            else:
+                output.line(f"Nothing to clear: session '{row.title}' has {counted(row.turn_count, 'turn')}")
+            return
+    changed = _changed(ask(place, "agentd/session/clear", present(sessionId=session, keep=keep)), as_json)
+    if changed:
         rest = f" but the last {keep}" if keep else ""
-        output.line(f"Cleared session '{row.title}': its turns{rest} are kept, and no longer sent to the model")
+        output.line(f"Cleared session '{changed.title}': its turns{rest} are kept, and no longer sent to the model")
 
 
 def update(

@@ -1,6 +1,9 @@
 """``agentd session export``: a session as one file, or on the standard output."""
 
+import io
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +12,7 @@ import typer
 from agentd.cli import options, output
 from agentd.cli.asking import ask, given, present
 from agentd.cli.failing import Stop, WrongUse
+from agentd.client.dial import Address
 from agentd.errors import TooLarge
 
 Format = Literal["agentd", "json", "markdown", "html"]
@@ -54,19 +58,30 @@ def export(
     wish = present(sessionId=session, format=kind, redact=redact, path=path, force=force)
     try:
         answer = ask(options.address(root), "agentd/session/export", wish)
-    except TooLarge as error:
-        raise WrongUse(error.message.partition(":")[0], f"agentd session export {session} --output FILE") from None
+    except TooLarge:
+        if not printed:
+            raise
+        answer = _printed_by_file(options.address(root), wish)
+        printed = False
     if as_json:
         output.data(answer)
         return
     if printed:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(str(answer.get("content", "")).encode())
-        sys.stdout.buffer.flush()
-    else:
+        output.copy(io.BytesIO(str(answer.get("content", "")).encode()))
+    elif path is not None:
         output.line(f"Exported to {_written(answer)} ({_size(answer.get('bytes'))})")
     if redact:
         output.note(_removed(answer))
+
+
+def _printed_by_file(place: Address, wish: Mapping[str, object]) -> dict[str, object]:
+    """What is too large for an answer: the daemon writes it to a private file, which is gone whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="agentd-export-") as directory:
+        path = Path(directory, "session")
+        answer = ask(place, "agentd/session/export", {**wish, "path": str(path)})
+        with path.open("rb") as file:
+            output.copy(file)
+    return answer
 
 
 def _written(answer: dict[str, object]) -> str:

@@ -81,8 +81,17 @@ def _check(sources: Sequence[str] | None, name: str | None, scan: bool, everythi
         raise WrongUse("--all goes with --scan", "agentd session import --scan --all")
     if not scan and not sources:
         raise WrongUse("Nothing to import", "Give a file, a directory or -; or let agentd look: --scan.")
+    if sources is not None and len(sources) == 1 and sources[0] != STDIN and not _exists(sources[0]):
+        raise WrongUse(f"There is no file '{sources[0]}'", "agentd session import FILE, or --scan to look for some")
     if name is not None and len(sources or ()) != 1:
         raise WrongUse("--name names one session", "Import them one by one, or rename them afterwards.")
+
+
+def _exists(source: str) -> bool:
+    try:
+        return Path(source).expanduser().exists()
+    except (OSError, RuntimeError):  # a name that can be none; no home
+        return False
 
 
 def _source(source: str, stack: ExitStack) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def as_command(given: Sequence[str], known: Sequence[str]) -> list[str]:
     if not given:
         return ["chat"]
     first = given[0]
+    if first == "help" and (len(given) == 1 or given[1] in known):
+        return [*given[1:], "--help"]
     if first in known or first in OWN_OPTIONS:
         return list(given)
     _reject_lone_typo(_plain_words(given), known)

@@ -11,7 +11,7 @@ from html import escape
 from agentd.protocol import ContextText, Item, Turn
 from agentd.rendering.prose import Ink, code, colours, plain, prose
 from agentd.rendering.style import SHEET
-from agentd.rendering.writing import About, cleaned, ending, facts_of, telling, title_of, turn_facts
+from agentd.rendering.writing import About, cleaned, ending, facts_of, stands_for, telling, title_of, turn_facts
 
 CONTENTS = 4
 """Turns from which on there is a table of contents."""
@@ -42,7 +42,8 @@ class Page:
 
     def turn(self, turn: Turn, *, first: bool) -> str:
         anchor = f"turn-{turn.number}"
-        items = "".join(_item(item, self._ink) for item in turn.items)
+        items = f'<p class="notice">{stands_for(turn.compacted)}</p>\n' if turn.compacted else ""
+        items += "".join(_item(item, self._ink) for item in turn.items)
         said = ending(turn)
         end = f'<p class="ended">{escape(said)}</p>\n' if said else ""
         meta = f'<p class="meta"><a href="#{anchor}">Turn {turn.number}</a><span>{escape(turn_facts(turn))}</span></p>'

@@ -63,9 +63,14 @@ def title_of(session: Session) -> str:
     return one_line(session.name or session.first_message or "") or f"Session {session.id[:8]}"
 
 
+def stands_for(through: int) -> str:
+    """What a turn that compacts has in place of a prompt."""
+    return f"{'Turn 1' if through == 1 else f'Turns 1 to {through}'}, summarised"
+
+
 def heading_of(turn: Turn) -> Heading:
     prompt = next((item.text for item in turn.items if item.kind == "prompt" and item.text), None)
-    shown = prompt or ("Earlier turns, summarised" if turn.compacted else "")
+    shown = prompt or (stands_for(turn.compacted) if turn.compacted else "")
     return Heading(turn.number, one_line(shown) or f"Turn {turn.number}")
 
 

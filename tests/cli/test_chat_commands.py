@@ -94,7 +94,7 @@ def test_compaction_is_shown_as_it_is_written(make_machine: MakeMachine) -> None
         terminal.sees("The summary stands in for the earlier turns")
         assert "elsewhere" not in terminal.seen
         leave(terminal, "work")
-    assert "A summary of the turns through 1" in machine.ok("session", "show", "work", "--turn", "2").err
+    assert "Turn 1, summarised" in machine.ok("session", "show", "work", "--turn", "2").err
 
 
 def test_a_profile_is_taken(make_machine: MakeMachine) -> None:

@@ -66,3 +66,16 @@ def test_redacted_it_says_what_was_removed(machine: Machine) -> None:
 def test_wrong_use(machine: Machine, given: list[str], words: str) -> None:
     done = machine.run("session", "export", *given)
     assert done.code != 0 and words in done.err and "Traceback" not in done.err
+
+
+def test_what_is_too_large_for_an_answer_is_printed_all_the_same(make_machine: MakeMachine) -> None:
+    machine = make_machine([say("ok")] * 20)
+    (root_of(machine) / "tmp").mkdir()
+    machine.variables["TMPDIR"] = str(root_of(machine) / "tmp")
+    for _ in range(19):
+        machine.ok("chat", "--session", "big", stdin="é" * 990_000)
+    printed = machine.ok("session", "export", "big").out
+    machine.ok("session", "export", "big", "-o", "big.agentd")
+    assert len(printed.encode()) > 16 << 20
+    assert printed == (root_of(machine) / "big.agentd").read_text()
+    assert not list((root_of(machine) / "tmp").glob("agentd-export-*"))

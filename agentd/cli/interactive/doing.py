@@ -8,7 +8,7 @@ from agentd.cli.failing import WrongUse
 from agentd.cli.interactive.chat import Chat
 from agentd.cli.interactive.picker import choose_session, choose_turn
 from agentd.cli.output import one_line
-from agentd.cli.rows import lineage, local, row_of, short_id, size
+from agentd.cli.rows import counted, lineage, local, row_of, short_id, size
 from agentd.cli.session_change import tagged
 from agentd.cli.target import title
 from agentd.protocol import ExportFormat, Mode, Session
@@ -136,6 +136,9 @@ async def clear(chat: Chat, words: list[str]) -> None:
     session = here(chat)
     kept = [word for word in words if word != "--keep"]
     keep = number(kept[0], "/clear --keep") if kept else None
+    if keep is not None and session.turn_count <= keep:
+        output.line(f"Nothing to clear: this session has {counted(session.turn_count, 'turn')}.")
+        return
     chat.session = await chat.client.clear(session.id, keep=keep)
     rest = f" but the last {keep}" if keep else ""
     output.line(f"Earlier turns{rest} are no longer sent to the model. They stay on disk.")

@@ -26,6 +26,8 @@ async def interactive(wish: Wish) -> int:
     signal.signal(signal.SIGQUIT, lambda *_: None)  # it means something only while a turn streams
     async with Client(wish.place) as client:
         chat = Chat(client, wish, model=wish.model, mode=wish.mode, profile=wish.profile)
+        if wish.resume is not None:
+            await client.show(wish.resume)  # one that is not there is all there is to say
         output.note("agentd: /help lists the commands, Ctrl-D leaves.")
         project = paths.project_dir(paths.data_dir(os.environ), wish.place.resolved())
         staying = Staying(chat, project)  # keeps events from now on: none is missed between opening and watching

@@ -68,7 +68,7 @@ def show_text(text: str) -> None:
 
 def summary_of(through: int) -> str:
     """What stands where a turn that compacts has no prompt."""
-    return f"A summary of the turns through {through}:"
+    return f"{'Turn 1' if through == 1 else f'Turns 1 to {through}'}, summarised:"
 
 
 def prompt_of(turn: Turn) -> str:

@@ -11,7 +11,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, VSplit, Window
 
-from agentd.cli.interactive.past import prompt_of
+from agentd.cli.interactive.past import prompt_of, summary_of
 from agentd.cli.output import one_line
 from agentd.cli.rows import counted, row_of, when
 from agentd.cli.table import aligned, fitted
@@ -157,6 +157,6 @@ async def choose_turn(client: Client, session: str) -> int | None:
 
 
 def _turn_choice(turn: Turn) -> Choice[int]:
-    prompt = prompt_of(turn) if turn.compacted is None else f"(a summary of the turns through {turn.compacted})"
+    prompt = prompt_of(turn) if turn.compacted is None else summary_of(turn.compacted)
     mark = "" if turn.status == "completed" else f" ({turn.status})"
     return Choice(f"{turn.number:>3}  {one_line(prompt)}{mark}", turn.number)

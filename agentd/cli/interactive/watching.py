@@ -72,7 +72,9 @@ class Watcher:
         session = self._chat.session
         if params.seq <= self._seen and session is not None and params.session_id == session.id:
             return
-        if isinstance(event, SessionEvent):
+        if isinstance(event, Notice) and event.kind == "store":
+            self._above(output.one_line(event.message))
+        elif isinstance(event, SessionEvent):
             if session is not None and event.session.id == session.id:
                 self._session_changed(event)
             else:
