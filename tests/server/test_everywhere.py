@@ -219,7 +219,11 @@ async def test_a_large_project_is_read_once_and_then_answered() -> None:
         assert state_of(project) == before
 
 
-def hostile(home: Home) -> tuple[Path, Path]:
+SILENT = 8
+"""Daemons that accept and never answer: more than there are threads."""
+
+
+def hostile(home: Home) -> tuple[Path, list[Path]]:
     """Projects that would hold up who opens what is in them; and one that is sound beside them."""
     projects = home.data / "projects"
     for name in ("lock", "index.sqlite3", "project.json"):
@@ -241,13 +245,14 @@ def hostile(home: Home) -> tuple[Path, Path]:
     (odd / "sessions" / "piped").mkdir()
     os.mkfifo(odd / "sessions" / "piped" / "metadata.json")
     os.mkfifo(odd / "sessions" / "piped" / "transcript.jsonl")
-    root = home.base / "silent"
-    root.mkdir()
-    silent = Path(paths.project_dir(str(home.data), str(root)))
-    (silent / "sessions").mkdir(parents=True)
-    (silent / "project.json").write_text(json.dumps({"version": 1, "root": str(root)}))
-    (silent / "lock").write_text(json.dumps({"socket": str(home.base / "s.sock"), "version": "1", "pid": 1}) + "\n")
-    return projects / "sound", root
+    silent = [home.base / f"silent-{n}" for n in range(SILENT)]
+    for root in silent:
+        root.mkdir()
+        place = Path(paths.project_dir(str(home.data), str(root)))
+        (place / "sessions").mkdir(parents=True)
+        (place / "project.json").write_text(json.dumps({"version": 1, "root": str(root)}))
+        (place / "lock").write_text(json.dumps({"socket": str(home.base / "s.sock"), "version": "1", "pid": 1}) + "\n")
+    return projects / "sound", silent
 
 
 async def listed_everywhere(editor: Editor) -> tuple[list[str | None], list[str]]:
@@ -265,13 +270,13 @@ async def test_hostile_projects_cost_their_own_line() -> None:
         )
         async with server, editing(home) as editor:
             await editor.request("agentd/session/new", {"name": "here"})
-            expected = {str(silent), "odd", "fifo-lock", "fifo-index.sqlite3", "fifo-project.json"}
+            expected = {*map(str, silent), "odd", "fifo-lock", "fifo-index.sqlite3", "fifo-project.json"}
             async with asyncio.timeout(LIMIT):
                 names, problems = await listed_everywhere(editor)
                 # A loaded machine may need a second time to read the sound one.
                 while names != ["here", "name 0"] or {problem.split(":")[0] for problem in problems} - expected:
                     names, problems = await listed_everywhere(editor)
-            assert f"{silent}: no answer within 1 s" in problems
+            assert {f"{root}: no answer within 1 s" for root in silent} <= set(problems)
             asked = {"query": "heliotrope", "scope": "everywhere"}
             async with asyncio.timeout(LIMIT):
                 while not (hits := (await editor.request("agentd/session/search", asked))["hits"]):
