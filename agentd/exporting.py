@@ -20,8 +20,9 @@ import anyio.to_thread
 from agentd import clock, paths
 from agentd.core.fold import Streamed, ending_of
 from agentd.core.metadata import Metadata, session_view
+from agentd.core.private_places import Places
 from agentd.core.records import Draft, turn_draft
-from agentd.core.redaction import Places, Redactor
+from agentd.core.redaction import Redactor
 from agentd.errors import InvalidParams, LoadFailed, StoreFailed
 from agentd.protocol import ExportFormat, ExportParams, ExportResult, Problem, Redacted, Session, Turn
 from agentd.rendering.writing import About, Document, Form, Heading, heading_of

@@ -1,26 +1,31 @@
 """Removing what is nobody else's business from text and JSON: keys, tokens, and where things are on this machine.
 
 Pure, and linear in the length of the text, whatever that is: others wrote it. What is removed is counted by kind.
-``core/secret_rules`` knows the formats; this module applies them, and finds values by the name they are given.
+``core/secret_rules`` knows the formats and ``core/private_places`` the paths; this module applies them, and finds
+values by the name they are given.
 """
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any
-from urllib.parse import quote
 
+from agentd.core.private_places import PlaceRemover, Places
 from agentd.core.secret_rules import RULES, looks_random
 
 PIECE = 1 << 16
 """Characters that the rules are applied to at once: a worker thread lets others go on between two pieces."""
 DEEPEST = 200
+_MARGIN = 2048
+"""Characters on either side of where a piece may end: no rule for several words looks further."""
+_CUTS = 8
 _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_BODY = re.compile(r"(?:[A-Za-z0-9+/=\s]|\\[nr]){0,16384}+")
 _PEM_LONGEST = 1 << 14
 _NAMES = ("secret", "token", "passw", "passphrase", "pwd", "key", "credential")
+"""What ``_NAMED`` begins with: looked for one by one, which is many times as fast as the pattern."""
 _NAMED = re.compile(
     r"(?:(?<=api)|(?<=api[_-])|(?<=access[_-])|(?<=access)|(?<=private[_-])|(?<=signing[_-])|(?<=encryption[_-])"
     r"|(?<=auth[_-])|(?<=account[_-])|(?<=secret[_-]))key|secret|token|passw(?:or)?d|passphrase|pwd|credential",
@@ -31,41 +36,19 @@ _VALUE = re.compile(
     r"[\"'`\\]{0,4}(?P<value>[^\s\"'`\\,;<>(){}\[\]=]{6,256}+={0,2})"
 )
 _FLAG = re.compile(r"(?:-[a-z-]{0,20})?[ =]{1,3}[\"']?(?P<value>[^\s\"'`\\,;<>(){}\[\]=]{6,256}+={0,2})")
+_AWS_ID = re.compile(r"(?:AKIA|ASIA)(?<!\w....)[A-Z0-9]{16}(?![A-Za-z0-9_])")
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _NEAR = 400
-_OTHERS_HOME = re.compile(r"(?<![A-Za-z0-9._~%-])/(home|Users)/(?!<user>)[A-Za-z0-9._-]{1,64}(?=/)")
-_WINDOWS_HOME = re.compile(r"\b[A-Za-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)[^\\/\s\"'<>:]{1,64}")
 _SEALED = frozenset({"id", "kind", "callId", "signature", "data", "status", "hash", "crc", "time", "started", "ended"})
 _PASSWORDS = ("passw", "pwd", "passphrase")
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where things are on this machine: none of it goes out. Paths, each as it is and as it really is."""
-
-    roots: Sequence[str] = ()
-    homes: Sequence[str] = ()
-    data: Sequence[str] = ()
-
-
 class Redactor:
-    """``removed`` counts what was taken out so far, by kind."""
+    """``removed`` counts what was taken out so far, by kind. Without ``places`` it takes out secrets alone."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places | None) -> None:
         self.removed: Counter[str] = Counter()
-        found = [(path, "<agentd>", "agentd path") for path in places.data]
-        found += [(path, "<workspace>", "workspace path") for path in places.roots]
-        found += [(path, "~", "home path") for path in places.homes]
-        self._paths = [
-            (
-                re.compile(rf"(?<![A-Za-z0-9._~-]){re.escape(form)}(?![A-Za-z0-9_{'-' * ('/' in form)}])"),
-                form,
-                instead,
-                kind,
-            )
-            for path, instead, kind in sorted(found, key=lambda one: -len(one[0]))
-            for form in _forms(path)
-        ]
+        self._places = PlaceRemover(places) if places is not None else None
 
     def text(self, text: str) -> str:
         """The text without secrets and places. The same object if there is nothing to remove."""
@@ -73,7 +56,7 @@ class Redactor:
             text = self._private_keys(text)
         if len(text) <= PIECE:
             return self._piece(text)
-        pieces = [self._piece(piece) for piece in _pieces(text)]
+        pieces = [self._piece(piece) for piece in self._pieces(text)]
         made = "".join(pieces)
         return text if made == text else made
 
@@ -98,10 +81,13 @@ class Redactor:
 
     def _object(self, value: Mapping[str, Any], deepest: int) -> dict[str, Any]:
         made: dict[str, Any] = {}
+        numbers: Counter[str] = Counter()
         for key, one in value.items():
-            known, number = self.text(str(key)), 2
+            known = redacted = self.text(str(key))
             while known in made:
-                known, number = f"{self.text(str(key))} ({number})", number + 1
+                # Counted for each text: many keys may have become the same one.
+                numbers[redacted] += 1
+                known = f"{redacted} ({numbers[redacted] + 1})"
             made[known] = self.value(one, str(key), deepest - 1)
         return made
 
@@ -140,14 +126,13 @@ class Redactor:
 
     def _piece(self, text: str) -> str:
         lowered = text.lower()
-        if "akia" in lowered or "asia" in lowered:
+        if "AKIA" in text or "ASIA" in text:
             text = self._aws_secrets(text)
         for rule in RULES:
             if any(needle in lowered for needle in rule.needles):
                 text = self._apply(rule.pattern, rule.kind, rule.check, text)
-        if any(name in lowered for name in _NAMES):
-            text = self._assigned(text)
-        return self._places(text)
+        text = self._assigned(text)
+        return text if self._places is None else self._places.without(text, self.removed)
 
     def _apply(self, pattern: re.Pattern[str], kind: str, check: Any, text: str) -> str:
         group = min(pattern.groups, 1)
@@ -163,7 +148,7 @@ class Redactor:
 
     def _aws_secrets(self, text: str) -> str:
         """Forty characters that could be anything are a secret near a key id."""
-        ids = [met.start() for met in re.finditer(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", text)]
+        ids = [met.start() for met in _AWS_ID.finditer(text)]
         if not ids:
             return text
         out, at, place = [], 0, 0
@@ -178,7 +163,7 @@ class Redactor:
     def _assigned(self, text: str) -> str:
         """``NAME=value``, ``"name": "value"`` and ``--name value`` where the name says that it is a secret."""
         out, at = [], 0
-        for named in _NAMED.finditer(text):
+        for named in _named(text):
             if named.start() < at:
                 continue
             met = _VALUE.match(text, named.end())
@@ -189,31 +174,51 @@ class Redactor:
                 at = met.end("value")
         return "".join([*out, text[at:]]) if out else text
 
-    def _places(self, text: str) -> str:
-        if "/" not in text and "\\" not in text and "-" not in text:
-            return text
-        for pattern, form, instead, kind in self._paths:
-            if form in text:
-                text, count = pattern.subn(lambda _, instead=instead: instead, text)  # type: ignore[misc]
-                self.removed[kind] += count
-        if "/home/" in text or "/Users/" in text:
-            text, count = _OTHERS_HOME.subn(r"/\1/<user>", text)
-            self.removed["home path"] += count
-        if "Users" in text and ":" in text:
-            text, count = _WINDOWS_HOME.subn("~", text)
-            self.removed["home path"] += count
-        return text
+    def _pieces(self, text: str) -> Iterator[str]:
+        """The text in pieces that end where nothing private goes on."""
+        probe = copy(self)
+        probe.removed = Counter()
+        at = 0
+        while len(text) - at > PIECE:
+            end = at + PIECE
+            while end < len(text) and (cut := probe._cut(text, end)) is None:
+                # Wherever one might end something would be cut in two: a longer piece.
+                end += PIECE
+            end = cut if end < len(text) and cut is not None else len(text)
+            yield text[at:end]
+            at = end
+        yield text[at:]
+
+    def _cut(self, text: str, latest: int) -> int | None:
+        """Where a piece may end: behind a line's end, else behind a blank, else anywhere."""
+        step = PIECE // 2 // _CUTS
+        for end in range(latest, latest - step * _CUTS, -step):
+            found = (text.rfind(sign, end - step, end) + 1 for sign in ("\n", ' "', ",", " "))
+            cut = next((place for place in found if place), end)
+            before, after = text[max(0, cut - _MARGIN) : cut], text[cut : cut + _MARGIN]
+            whole = self._piece(before + after)
+            if whole in (before + after, self._piece(before) + self._piece(after)):
+                return cut
+        return None
 
 
-def _forms(path: str) -> list[str]:
-    """How a path is written: as it is, in a URI, with escaped slashes, and flat as a directory's name."""
-    path = path.rstrip("/")
-    if len(path) < 2 or not path.startswith("/"):
-        return []
-    forms = [path, quote(path), path.replace("/", "\\/")]
-    if path.count("/") > 1:
-        forms += [path.replace("/", "-"), path.replace("/", "-").replace(".", "-")]
-    return list(dict.fromkeys(forms))
+def _named(text: str) -> Iterator[re.Match[str]]:
+    """Every name in the text that a secret may have, in order."""
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        # A letter that is two in lower case: places in one text are none in the other.
+        yield from _NAMED.finditer(text)
+        return
+    places: list[int] = []
+    for name in _NAMES:
+        at = lowered.find(name)
+        while at >= 0:
+            places.append(at)
+            at = lowered.find(name, at + len(name))
+    for place in sorted(places):
+        met = _NAMED.match(text, place)
+        if met is not None:
+            yield met
 
 
 def _ends_name(rest: str) -> bool:
@@ -234,16 +239,3 @@ def _is_secret(name: str, value: str) -> bool:
         signs = sum(not (char.isalnum() or char in "_.-:/") for char in value)
         return len(value) >= 6 and bool(signs or sum(char.isdigit() for char in value) >= 2) and "(" not in value
     return False
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """The text in pieces that end where no secret goes on: at a line's end, else at a blank, else anywhere."""
-    at = 0
-    while len(text) - at > PIECE:
-        end = text.rfind("\n", at + PIECE // 2, at + PIECE) + 1
-        for sign in (' "', ",", " "):
-            end = end or text.rfind(sign, at + PIECE // 2, at + PIECE) + 1
-        end = end or at + PIECE
-        yield text[at:end]
-        at = end
-    yield text[at:]

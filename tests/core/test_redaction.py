@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentd.core.redaction import PIECE, Places, Redactor
+from agentd.core.private_places import Places
+from agentd.core.redaction import PIECE, Redactor
 from tests.architecture.repository import ROOT
 from tests.support.planted import BEGIN, Secrets
 
@@ -44,6 +45,30 @@ def test_a_secret_at_the_border_of_two_pieces_is_found(seed: int, place: int) ->
     assert secret not in redacted(filling[:place] + " " + text + " " + filling)
 
 
+@pytest.mark.parametrize("before", range(0, 60, 3))
+def test_what_stands_in_several_words_is_found_over_a_border(before: int) -> None:
+    text = "machine git.example.org\n  login me\n  password aB3dE5gH7jK9\nssh-rsa AAAAB3NzaC1yc2Eq8Zr4LmV0pXw2NsT6 me\n"
+    filling = ("lorem ipsum\n" * PIECE)[: PIECE - before]
+    made = redacted(filling + "\n" + text + filling)
+    assert "aB3dE5gH7jK9" not in made and "q8Zr4LmV0pXw2NsT6" not in made
+    assert made.startswith(filling) and made.endswith(filling)
+
+
+def test_a_password_with_an_at_sign_goes_whole() -> None:
+    assert redacted("postgres://u:p@ss@host/db") == "postgres://u:[redacted: password in a URL]@host/db"
+
+
+def test_many_fields_whose_names_become_the_same_cost_no_more_than_others() -> None:
+    secrets = Secrets(3)
+    fields = {f"ghp_{secrets.of(36)}": number for number in range(3000)}
+    redactor = Redactor(HERE)
+    begun = time.process_time()
+    made = redactor.value(fields)
+    assert time.process_time() - begun < 3
+    assert list(made.values()) == list(range(3000))
+    assert redactor.removed == {"GitHub token": 3000}
+
+
 def test_twice_is_once() -> None:
     secrets = Secrets(2)
     for _ in range(200):
@@ -55,7 +80,18 @@ def test_twice_is_once() -> None:
     ("text", "made"),
     [
         ("see /home/ann/work/shop/src/a.py", "see <workspace>/src/a.py"),
-        ("/home/ann/notes.md and /home/annabel", "~/notes.md and /home/annabel"),
+        ("/home/ann/notes.md and /home/annabel", "~/notes.md and /home/<user>"),
+        ("gcc -I/home/ann/work/shop/a -L/home/ann/lib", "gcc -I<workspace>/a -L~/lib"),
+        ("run -v/home/ann/work/shop:/src", "run -v<workspace>:/src"),
+        ("vscode://file%2Fhome%2Fann%2Fwork%2Fshop%2fa", "vscode://file<workspace>%2fa"),
+        (r"\\home\\ann\\x", r"~\\x"),
+        ("/home/bob", "/home/<user>"),
+        ("-I/home/bob/include in /Users/carl.", "-I/home/<user>/include in /Users/<user>."),
+        ("%2Fhome%2Fbob%2Fx", "%2Fhome%2F<user>%2Fx"),
+        (r"\/home\/bob\/x and \n/home/bob", r"\/home\/<user>\/x and \n/home/<user>"),
+        ("\x1b[32m/home/bob\x1b[0m cd ~ann/x", "\x1b[32m/home/<user>\x1b[0m cd ~/x"),
+        ("file://laptop/home/bob/x", "file://laptop/home/<user>/x"),
+        ("src/home/page.ts ./home/x ~/home/y", "src/home/page.ts ./home/x ~/home/y"),
         (
             "/home/ann/.local/share/agentd/projects/-home-ann-work-shop-1a2b3c4d",
             "<agentd>/projects/<workspace>-1a2b3c4d",
