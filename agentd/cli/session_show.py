@@ -32,7 +32,8 @@ def show(
 
 
 def _show_turn(place: Address, session: str, number: int, *, as_json: bool) -> None:
-    answer = ask(place, "agentd/session/turns", {"sessionId": session, "before": number + 1, "limit": 1})
+    # A page that ends before a turn that compacts may hold that turn too, in place of an older one.
+    answer = ask(place, "agentd/session/turns", {"sessionId": session, "before": number + 1, "limit": 3})
     found = [turn for turn in answer.get("turns", []) if turn.get("number") == number]
     if not found:
         newest = max((int(turn.get("number", 0)) for turn in answer.get("turns", [])), default=0)

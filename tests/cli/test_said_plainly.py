@@ -35,6 +35,7 @@ def test_a_compaction_says_which_turns_it_stands_for(make_machine: MakeMachine) 
     machine.ok("chat", "--session", "work", "Begin")
     machine.ok("chat", "--session", "work", "Go on")
     machine.ok("session", "compact", "work")
+    assert "two" in machine.ok("session", "show", "work", "--turn", "2").out
     machine.ok("stop")
     shown = machine.ok("session", "show", "work", "--turn", "3")
     assert "Turns 1 to 2, summarised" in shown.err
