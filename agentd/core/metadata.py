@@ -69,16 +69,59 @@ class Metadata(BaseModel):
         return self.model_dump_json(exclude_none=True, indent=2).encode() + b"\n"
 
 
-_SECRET = re.compile(r"(?i)(api_?key|secret|token|password|passwd|credential|authorization)s?$")
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_SECRETS = frozenset({"secret", "password", "passwd", "passphrase", "pwd", "credential", "authorization", "apikey"})
+_COUNTED = frozenset({"max", "min", "stop", "special", "bos", "eos", "pad", "unk", "sep", "cls", "mask"})
+"""What a model's tokens are called: these are no secrets."""
+_ASSIGNED = re.compile(
+    r"(?P<name>-{0,2}[A-Za-z][\w.-]{0,80})(?P<sign>=|:[ \t]?)(?P<value>(?:(?i:bearer|basic|token) )?\S+)"
+)
+_REDACTED = re.compile(r"\[redacted: [^\]\n]{1,40}\]")
+REMOVED = "[removed]"
 
 
 def without_secrets(value: Any) -> Any:
-    """A configuration as it may be kept: what is named like a key or a password is left out, at any depth."""
+    """A configuration as it may be kept, at any depth: what is named like a key or a password is left out, and what
+    looks like one in a text (``NAME=value`` too) is "[removed]"."""
     if isinstance(value, dict):
-        return {key: without_secrets(one) for key, one in value.items() if not _SECRET.search(str(key))}
+        return {
+            without_secrets(key): without_secrets(one)
+            for key, one in value.items()
+            if not _names_secret(str(key)) or (isinstance(one, int) and str(key).lower().endswith("tokens"))
+        }
     if isinstance(value, list | tuple):
-        return [without_secrets(one) for one in value]
-    return value
+        before = ["", *value]
+        return [
+            REMOVED if isinstance(one, str) and _is_flag(flag) else without_secrets(one)
+            for flag, one in zip(before, value, strict=False)
+        ]
+    return _without_keys(value) if isinstance(value, str) else value
+
+
+def _names_secret(name: str) -> bool:
+    """``apiKey``, ``X-Api-Key``, ``DB_PASSWORD``; not ``max_tokens``, ``tokenizer``, ``keybindings``, ``key`` alone."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or _COUNTED & set(words):
+        return False
+    last = words[-1].removesuffix("s")
+    if last == "key":
+        return len(words) > 1 and (words[-1] == "key" or words[-2] in ("api", "access", "private", "secret"))
+    return last in _SECRETS or last.endswith(("token", "apikey", "password", "secret"))
+
+
+def _is_flag(text: Any) -> bool:
+    return isinstance(text, str) and text.startswith("--") and text[2:].isprintable() and _names_secret(text)
+
+
+def _without_keys(text: str) -> str:
+    met = _ASSIGNED.fullmatch(text)
+    if met is not None and _names_secret(met.group("name")):
+        return met.group("name") + met.group("sign") + REMOVED
+    # Imported at its first use: its rules take their time to load.
+    from agentd.core.redaction import Redactor
+
+    made = Redactor(None).text(text)
+    return text if made == text else _REDACTED.sub(REMOVED, made)
 
 
 def checked_name(name: str) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agentd.core.metadata import ForkPoint, Metadata, checked_name, session_view
+from agentd.core.metadata import ForkPoint, Metadata, checked_name, session_view, without_secrets
 from agentd.core.records import item_draft, mark_draft, system_draft, turn_draft
 from agentd.errors import InvalidName
 from agentd.protocol import Item, Turn, Usage
@@ -72,3 +72,55 @@ def test_records_are_what_they_say() -> None:
     assert dict(mark_draft("clear", 3).body) == {"mark": "clear", "through": 3, "keepSystem": True}
     assert dict(mark_draft("compact", 3, summary="s").body) == {"mark": "compact", "through": 3, "summary": "s"}
     assert dict(mark_draft("rewind", 0).body) == {"mark": "rewind", "through": 0}
+
+
+KEY = "sk-ant-" + "api03-abcdefghijklmnop"
+
+
+def test_no_key_is_kept_in_a_configuration() -> None:
+    given = {
+        **dict.fromkeys(("api-key", "X-Api-Key", "apiKey", "DB_PASSWORD", "client.secret", "Proxy-Authorization"), "v"),
+        **dict.fromkeys(("credentials", "access_token", "ANTHROPIC_KEY", "api_keys", "authToken"), "v"),
+        "env": [f"ANTHROPIC_API_KEY={KEY}", "MY_TOKEN=x", "PATH=/home/bob/bin", "X-Api-Key: v"],
+        "args": ["--api-key", "v", "--model", "m"],
+        "url": "https://user:pw@host/x",
+        "note": f"use {KEY} here",
+        KEY: 1,
+        "passwd": 123456,
+    }
+    assert without_secrets({"providers": [given]}) == {
+        "providers": [
+            {
+                "env": [
+                    "ANTHROPIC_API_KEY=[removed]",
+                    "MY_TOKEN=[removed]",
+                    "PATH=/home/bob/bin",
+                    "X-Api-Key: [removed]",
+                ],
+                "args": ["--api-key", "[removed]", "--model", "m"],
+                "url": "https://user:[removed]@host/x",
+                "note": "use [removed] here",
+                "[removed]": 1,
+            }
+        ]
+    }
+
+
+def test_what_only_sounds_like_a_key_is_kept() -> None:
+    given = {
+        "max_tokens": 4096,
+        "maxTokens": "4096",
+        "tokenizer": "gpt2",
+        "keybindings": {"key": "ctrl+a"},
+        "keys": ["a"],
+        "eos_token": "</s>",
+        "stop_tokens": ["x"],
+        "monkey": "m",
+        "prompt": "Password: say nothing of it",
+        "n": None,
+        "token_limit": 3,
+        "keyboard": "de",
+        "place": "/home/bob/x",
+        "args": ["--max-tokens", "5"],
+    }
+    assert without_secrets(given) == given
