@@ -64,7 +64,7 @@ async def listen(model: Model, request: Request, client: dict[str, str]) -> Hear
     """All of one call; a ``ModelFailed`` is kept, anything else is raised."""
     heard = Heard()
     try:
-        async with aclosing(model.stream(request, client)) as events:  # type: ignore[type-var]
+        async with aclosing(model.stream(request, client)) as events:
             async for event in events:
                 heard.events.append(event)
     except ModelFailed as failure:

@@ -91,7 +91,7 @@ async def test_leaving_a_cancel_scope_hangs_up(claude: Model) -> None:
 async def test_closing_the_stream_hangs_up_before_it_returns(claude: Model) -> None:
     gate = Gate()
     async with MessagesApi([Reply((Text(("Hel", Wait(gate))),))]) as api, asyncio.timeout(LIMIT):
-        async with aclosing(claude.stream(ask(), environment(api))) as events:  # type: ignore[type-var]
+        async with aclosing(claude.stream(ask(), environment(api))) as events:
             async for event in events:
                 if isinstance(event, BlockDelta):
                     break

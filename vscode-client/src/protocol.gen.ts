@@ -132,10 +132,10 @@ export interface Item {
  * A prompt and all that followed it. Numbers count from 1 and are never reused; times are RFC 3339 UTC.
  *
  * `retryOf` names the earlier turn whose prompt this one sends again: that one stays on record, and is no longer
- * sent to the model. `messages` and `turns` count the session's up to this turn's end. `queued` is the number that
- * its prompt had while it waited; another one than `number` if other turns overtook it. `mode` and `profile` are
- * the session's from this turn on, when its prompt named them. A turn that compacts has no prompt: `compacted` is
- * the last turn that its summary, its only item, stands in for.
+ * sent to the model. `messages` and `turns` count the session's up to this turn's end. `queued` is the number
+ * that its prompt had while it waited; another one than `number` if other turns overtook it. `mode` and
+ * `profile` are the session's from this turn on, when its prompt named them. A turn that compacts has no prompt:
+ * `compacted` is the last turn that its summary, its only item, stands in for.
  *
  * More fields may come with a newer daemon.
  */
