@@ -121,7 +121,7 @@ async def _cleanup(link: Link, params: dict[str, Any]) -> dict[str, Any]:
 def _tell(rows: list[Row], count: int, total: int) -> None:
     """What would go: to stdout, because that is what a dry run is for. ``rows``: the first of so many."""
     if not rows:
-        output.note("Nothing to delete: no session is so, or a person named it (--named takes those, too).")
+        output.note("Nothing to delete. Sessions that were named by hand stay, unless --named is given.")
         return
     for line in listed(rows[:SHOWN], output.width()):
         output.line(line)
