@@ -126,7 +126,8 @@ def _place_of(reader: Reader, turn: int, start: Place | None) -> Hint | None:
                 continue
             for found in line.read():
                 record = found.record
-                if reached and record.turn != turn:
+                # A mark may stand within a turn: a summary's does.
+                if reached and record.turn > 0 and record.turn != turn:
                     return Hint(found.place, seen)
                 if seen.counts(record.kind, record.turn, record.body) and record.turn == turn:
                     reached = True
