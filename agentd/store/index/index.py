@@ -132,6 +132,8 @@ class FileIndex:
         else:
             with suppress(sqlite3.Error):
                 await self._when(self._listed)
+                if self._upkeep.reads(session_id):
+                    await self._when(self._swept)
                 await self._upkeep.read_transcripts([session_id])
         await self._followed()
         return await self._ask(

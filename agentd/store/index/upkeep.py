@@ -96,8 +96,13 @@ class Upkeep:
     async def finish(self) -> None:
         """The index was built. It answers all by now; from here on quickly, and a power cut leaves it whole."""
         await self._merge()
-        await self._thread.run(lambda connection: set_meta(connection, building="0"))
+        # In this order: what a power cut may have torn is not to be taken for whole.
         await self._thread.settle()
+        await self._thread.run(lambda connection: set_meta(connection, building="0"))
+
+    def reads(self, session_id: str) -> bool:
+        """Its transcript is one of those that are being read, or wait for it."""
+        return session_id in self._reading
 
     async def put_changed(self, known: Sequence[tuple[str, str]]) -> None:
         """Rows of those whose metadata file is another one than these stamps say."""

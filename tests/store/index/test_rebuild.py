@@ -96,3 +96,14 @@ async def test_while_transcripts_are_read(tmp_path: Path, many: list[str]) -> No
         assert [hit.row.id for hit in await found(store, "word0")] == [many[0]]
         matches = await store.index.search(terms_of("word0"), "all", 10)
         assert not matches.indexing
+
+
+async def test_what_a_long_session_took_is_not_answered_before_all_of_it_is_read(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        for number in range(20):
+            await make(store, f"other {number}", "word")
+        long = await make(store, "long", *(f"prompt {number} " + "word " * 50 for number in range(800)))
+    index_file(tmp_path).unlink()
+    async with opened(tmp_path) as store:
+        use = await store.index.use(long)
+        assert sum(row.turns for row in use.rows) == 800
