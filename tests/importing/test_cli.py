@@ -81,7 +81,6 @@ def test_wrong_use(bare: Machine, arguments: list[str], told: str) -> None:
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("missing.jsonl", "missing.jsonl cannot be opened: No such file or directory"),
         (INPUTS["agentry/toon-text"], "TOON text, which is not read"),
         (INPUTS["none/page"], "exported for people"),
         ("/dev/null", "no regular file"),
@@ -91,6 +90,12 @@ def test_what_cannot_be_imported(bare: Machine, source: str, told: str) -> None:
     done = bare.run("session", "import", source)
     assert done.code == 1
     assert told in done.err.replace("\n", " ")
+
+
+def test_a_file_that_is_not_there_is_wrong_use(bare: Machine) -> None:
+    done = bare.run("session", "import", "missing.jsonl")
+    assert done.code == 2
+    assert "There is no file 'missing.jsonl'" in done.err
 
 
 def test_scan_lists_elsewhere_than_in_a_terminal(bare: Machine) -> None:

@@ -1,7 +1,7 @@
 """What every wire type shares: camelCase, absent rather than null, Lua's [], unknown fields, and always writable."""
 
 import json
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 from hypothesis import given, settings
@@ -54,7 +54,8 @@ def nested(depth: int) -> dict[str, Any]:
 @pytest.mark.parametrize("params", PARAMS, ids=lambda kind: kind.__name__)
 def test_params_take_lua_and_null_and_refuse_what_they_do_not_know(params: type[Wire]) -> None:
     required = {field.alias for field in params.model_fields.values() if field.is_required()}
-    least: dict[str, Any] = {str(name): "a" * 64 for name in required}
+    lists = {field.alias for field in params.model_fields.values() if get_origin(field.annotation) is tuple}
+    least: dict[str, Any] = {str(name): [] if name in lists else "a" * 64 for name in required}
     nulls = {str(field.alias): None for field in params.model_fields.values() if not field.is_required()}
     made = params.model_validate(least)
     assert params.model_validate({**nulls, **least}) == made

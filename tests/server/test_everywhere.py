@@ -99,10 +99,12 @@ async def test_an_index_that_is_read_is_its_daemons_still(tmp_path: Path) -> Non
 
 async def killed(tmp_path: Path, *texts: str) -> Path:
     """A project as a daemon leaves it that is killed: its index has a log, and does not say that it is whole."""
+    *before, last = texts
+    await filled(tmp_path / "running", *before)
+    # An index that was built before goes on with its log, which is not emptied meanwhile.
     store = FileStore(tmp_path / "running", "/elsewhere")
     await store.start()
-    for n, text in enumerate(texts):
-        await make(store, f"name {n}", text)
+    await make(store, f"name {len(before)}", last)
     await store.index.use()
     project = tmp_path / "data" / "projects" / "other"
     project.parent.mkdir(parents=True)

@@ -42,12 +42,12 @@ async def test_the_position_encoding_is_the_clients_first_choice(edge: Edge, off
 async def test_hello_carries_the_allowed_environment_and_no_more(edge: Edge) -> None:
     client = await Client.raw(edge.path)
     client.writer.write(
-        b'{"agentd":1,"version":"9","cwd":"/w","environment":{"PATH":"/bin","HOME":"/x","LANG":1},"new":[null]}\n'
+        b'{"agentd":1,"version":"9","cwd":"/w","environment":{"PATH":"/bin","HOME":"/x","SHELL":"/s","LANG":1},"new":[null]}\n'
     )
     assert b'"idle":true' in await client.line()
     await client.request("initialize", initialize())
     (peer,) = edge.inside.peers.values()
-    assert (peer.environment, peer.cwd, peer.version) == ({"PATH": "/bin"}, "/w", "9")
+    assert (peer.environment, peer.cwd, peer.version) == ({"PATH": "/bin", "HOME": "/x"}, "/w", "9")
     second = await Client.greeted(edge.path)
     assert second.daemon == {
         "agentd": 1, "version": edge.daemon.version, "root": edge.daemon.root, "idle": False, "protocol": 1,
