@@ -181,12 +181,13 @@ class FileIndex:
             self._watch.close()
         if self._building is not None:
             clean = self._listed.is_set() and not self._hopeless and not self._upkeep.writing
+            built = clean and self._swept.is_set()
             self._building.cancel()
             await asyncio.wait([self._building])
             self._in()
             self._swept.set()
             await self._upkeep.close()
-            await self._thread.close(clean=clean, names=self._names_stamp())
+            await self._thread.close(clean=clean, built=built, names=self._names_stamp())
 
     async def _ask(self, work: Work[T], plainly: Callable[[], Awaitable[T]], after: asyncio.Event | None = None) -> T:
         """``after``: what is waited for before; that all sessions are there, if nothing else is said."""

@@ -65,10 +65,11 @@ class IndexThread:
         """The index was built: from here on a power cut leaves it whole."""
         await get_running_loop().run_in_executor(self._thread, self._settle)
 
-    async def close(self, *, clean: bool, names: str = "") -> None:
-        """``clean``: the index is in step with the files, whose directory had the stamp ``names`` by then."""
+    async def close(self, *, clean: bool, built: bool, names: str = "") -> None:
+        """``clean``: the index is in step with the files, whose directory had the stamp ``names`` by then; ``built``:
+        all transcripts were read too, though its parts may not have been put together."""
         if self._loop is not None:
-            await self._loop.run_in_executor(self._thread, self._close, clean, names)
+            await self._loop.run_in_executor(self._thread, self._close, clean, built, names)
         self._thread.shutdown(wait=False)
 
     # What follows runs in the thread.
@@ -144,10 +145,13 @@ class IndexThread:
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def _close(self, clean: bool, names: str) -> None:
+    def _close(self, clean: bool, built: bool, names: str) -> None:
         with suppress(sqlite3.Error):
             if self._connection is not None and self._connection.in_transaction:
                 self._connection.execute("COMMIT")
+            if self._connection is not None and built and read_meta(self._connection).get("building") == "1":
+                self._settle()
+                set_meta(self._connection, building="0")
             if self._connection is not None and clean:
                 set_meta(self._connection, clean="1", names=names)
         self._let_go()
