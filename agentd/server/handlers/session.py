@@ -121,10 +121,11 @@ async def _counted(fork: OpenSession) -> Metadata:
         for turn in reversed(page.turns):
             last_prompt = last_prompt or one_line(prompt_of(turn) or "") or None
             if not known:
-                # A turn that a crash cut off was never counted.
+                # A turn that a crash cut off was never counted, and one of before counts its messages only.
+                known = turn.messages is not None
                 messages += messages_of(turn) if turn.messages is None else turn.messages
-                turns += int(counted(turn)) if turn.turns is None else turn.turns
-                known = turn.messages is not None and turn.turns is not None
+                before = turn.number if known else int(counted(turn))
+                turns += before if turn.turns is None else turn.turns
             if known and last_prompt is not None:
                 break
         if page.before is None or (known and last_prompt is not None):
